@@ -1,0 +1,51 @@
+"""The only thing presentation accepts for a partner: MEASURE rows with the small numbers already hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from attendance_toolkit.errors import DisclosureError
+from attendance_toolkit.vocabulary.columns import MEASURE_CORE
+
+
+@dataclass(frozen=True)
+class ProtectedTable:
+    """MEASURE rows as they may be shown.
+
+    Attributes
+    ----------
+    rows
+        Group columns, then ``measure, numerator, denominator, rate, lower, upper, symbol``. A hidden cell has
+        missing values in all five number columns and a symbol ("c" hidden, "z" empty group, "x" not
+        available); a shown cell has symbol "". Counts are already rounded where the policy rounds.
+    rule
+        The policy in one sentence, for the page's footer.
+    source
+        Where the figures come from, in words, for the line under each table and figure.
+    is_synthetic
+        True puts "synthetic" on whatever is made from this table.
+    """
+
+    rows: pd.DataFrame
+    rule: str
+    source: str
+    is_synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        missing = [name for name in MEASURE_CORE if name not in self.rows.columns]
+        if missing:
+            raise DisclosureError(f"A protected table needs the columns {', '.join(missing)}.")
+        hidden = self.rows["symbol"] != ""
+        numbers = self.rows.loc[hidden, ["numerator", "denominator", "rate", "lower", "upper"]]
+        if numbers.notna().to_numpy().any():
+            raise DisclosureError("A hidden cell still carries a number. Pass the rows through disclosure.protect.")
+
+    def select(self, **groups: object) -> ProtectedTable:
+        """Return the rows in which each named column equals the value (or is one of a list of values)."""
+        rows = self.rows
+        for column, wanted in groups.items():
+            values = list(wanted) if isinstance(wanted, (list, tuple, set)) else [wanted]
+            rows = rows[rows[column].isin(values)]
+        return ProtectedTable(rows.reset_index(drop=True), self.rule, self.source, self.is_synthetic)

@@ -1,0 +1,130 @@
+"""Column names and levels of the toolkit's own tables: PUPIL_TERM, CELLS and MEASURE rows."""
+
+from __future__ import annotations
+
+from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
+
+PHASES = ("Primary", "Secondary", "Special", "Pupil referral unit", "Unknown")
+#: Phases in DfE's main absence tables. Alternative provision is published apart and is never in "all schools".
+MAIN_PHASES = ("Primary", "Secondary", "Special")
+ALL_SCHOOLS = "All schools"
+
+SEXES = ("Female", "Male", "Unknown")
+FSM_STATUSES = ("FSM eligible", "Not known to be FSM eligible", "Unknown")
+FSM6_STATUSES = ("FSM in the last six years", "Not FSM in the last six years", "Unknown")
+SEN_PROVISIONS = ("No SEN", "SEN support", "EHC plan", "Unknown")
+ETHNICITY_MAJOR = ("Asian", "Black", "Mixed", "White", "Any other ethnic group", "Unknown")
+LANGUAGES = ("English", "Other than English", "Unknown")
+YES_NO = ("Yes", "No", "Unknown")
+ENROL_STATUSES = ("Single", "Main", "Subsidiary", "Other", "Unknown")
+NC_YEARS = ("E1", "E2", "N1", "N2", "R", *(str(n) for n in range(1, 15)), "X", "Unknown")
+
+#: Key of PUPIL_TERM: one row per pupil, school, academic year and half term (or span of half terms).
+PUPIL_TERM_KEY = ("upn", "laestab", "academic_year", "half_term")
+
+REASON_COLUMNS = tuple(f"sessions_{name}" for name in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS))
+
+#: Characteristics held for a pupil through the year (first available census record of the year).
+CHARACTERISTICS = (
+    "sex",
+    "fsm_eligible",
+    "fsm6",
+    "sen_provision",
+    "ethnicity_major",
+    "ethnicity_minor",
+    "first_language",
+    "looked_after",
+    "social_worker",
+)
+
+#: PUPIL_TERM as it lies in the store: column -> Arrow/DuckDB type. Text levels are categoricals in pandas.
+PUPIL_TERM = {
+    "upn": "BIGINT",  # keyed pseudonym of the UPN, never the UPN
+    "la_code": "VARCHAR",  # nine characters
+    "laestab": "INTEGER",  # seven digits
+    "urn": "INTEGER",  # nullable
+    "academic_year": "INTEGER",  # 202324
+    "term": "VARCHAR",  # autumn, spring, summer
+    "half_term": "VARCHAR",  # 1..6, or a span such as 1-2
+    "phase": "VARCHAR",
+    "nc_year": "VARCHAR",
+    "age": "SMALLINT",  # completed years on 31 August before the year; nullable
+    "sex": "VARCHAR",
+    "fsm_eligible": "VARCHAR",
+    "fsm6": "VARCHAR",
+    "sen_provision": "VARCHAR",
+    "ethnicity_major": "VARCHAR",
+    "ethnicity_minor": "VARCHAR",
+    "first_language": "VARCHAR",
+    "looked_after": "VARCHAR",
+    "social_worker": "VARCHAR",
+    "enrol_status": "VARCHAR",
+    "is_boarder": "BOOLEAN",
+    "on_roll": "BOOLEAN",
+    "sessions_possible": "INTEGER",
+    "sessions_authorised": "INTEGER",
+    "sessions_unauthorised": "INTEGER",
+    "sessions_covid": "INTEGER",  # counted in possible sessions, not an absence
+    **{name: "INTEGER" for name in REASON_COLUMNS},
+}
+
+LABELS = {
+    "la_code": "Local authority",
+    "laestab": "School",
+    "phase": "School type",
+    "nc_year": "Year group",
+    "sex": "Sex",
+    "fsm_eligible": "Free school meals",
+    "fsm6": "Free school meals in the last six years",
+    "sen_provision": "Special educational needs",
+    "ethnicity_major": "Ethnic group",
+    "ethnicity_minor": "Ethnic group, detailed",
+    "first_language": "First language",
+    "looked_after": "Looked after",
+    "social_worker": "Social worker",
+    "term": "Term",
+    "half_term": "Half term",
+    "academic_year": "Academic year",
+}
+
+#: Five-point bands of overall absence, as DfE's bands file cuts them: lower edge in percent.
+BAND_EDGES = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50)
+BAND_COLUMNS = tuple(
+    f"band_{low:02d}_plus" if low == 50 else f"band_{low:02d}_{low + 5:02d}" for low in BAND_EDGES
+)
+
+_SESSIONS = ("sessions_possible", "sessions_authorised", "sessions_unauthorised")
+#: Additive counts of CELLS: a cell is one combination of groups; cells of the same groups may be added.
+CELL_COUNTS = (
+    "enrolments",
+    *_SESSIONS,
+    "sessions_covid",
+    "persistent_absentees",
+    "severe_absentees",
+    "no_absence_enrolments",
+    *(f"{name}_persistent" for name in _SESSIONS),
+    *(f"{name}_severe" for name in _SESSIONS),
+    *BAND_COLUMNS,
+    *REASON_COLUMNS,
+)
+
+#: What every MEASURE row carries besides its groups. ``rate`` is 0 to 1 (or sessions per enrolment for a
+#: mean); numerator and denominator are counts and may be missing for a published rate; ``lower`` and
+#: ``upper`` bound the 95% interval; ``symbol`` is a DfE symbol standing for a missing rate, else "".
+MEASURE_CORE = ("measure", "numerator", "denominator", "rate", "lower", "upper", "symbol")
+
+#: Groups of a published row. "All" is DfE's Total row; a breakdown a file does not have is also "All".
+PUBLISHED_GROUPS = (
+    "series",
+    "dataset",
+    "academic_year",
+    "period",
+    "area_code",
+    "area_level",
+    "phase",
+    "nc_year",
+    "sex",
+    "fsm_eligible",
+    "sen_provision",
+)
+ALL = "All"

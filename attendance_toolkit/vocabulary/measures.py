@@ -1,0 +1,37 @@
+"""The measures: what each counts, over what, and how it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Thresholds as whole-number ratios: absent * denominator >= possible * numerator. Floats miss exact 10%.
+PERSISTENT = (1, 10)
+SEVERE = (1, 2)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A rate or mean: what its numerator and denominator count and how it is shown."""
+
+    name: str
+    label: str
+    numerator: str
+    denominator: str
+    unit: str
+    """percent, sessions (per enrolment) or count."""
+    decimals: int = 1
+
+
+_ALL = (
+    Measure("attendance_rate", "Attendance rate", "sessions attended", "sessions possible", "percent"),
+    Measure("overall_absence_rate", "Overall absence", "sessions missed", "sessions possible", "percent"),
+    Measure("authorised_absence_rate", "Authorised absence", "authorised sessions missed", "sessions possible", "percent"),
+    Measure("unauthorised_absence_rate", "Unauthorised absence", "unauthorised sessions missed", "sessions possible", "percent"),
+    Measure("persistent_absence_rate", "Persistent absence (10% or more missed)", "persistent absentees", "enrolments", "percent"),
+    Measure("severe_absence_rate", "Severe absence (50% or more missed)", "severe absentees", "enrolments", "percent"),
+    Measure("no_absence_rate", "No absence", "enrolments with no absence", "enrolments", "percent"),
+    Measure("band_rate", "Enrolments in the absence band", "enrolments in the band", "enrolments", "percent"),
+    Measure("reason_rate", "Absence by reason", "sessions missed for the reason", "sessions possible", "percent"),
+    Measure("mean_sessions_missed", "Sessions missed per enrolment", "sessions missed", "enrolments", "sessions"),
+)
+MEASURES = {measure.name: measure for measure in _ALL}
