@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from attendance_toolkit.errors import DisclosureError
+from attendance_toolkit.errors import DisclosureError, NoDataError
 from attendance_toolkit.vocabulary.columns import MEASURE_CORE
 
 
@@ -41,6 +42,28 @@ class ProtectedTable:
         numbers = self.rows.loc[hidden, ["numerator", "denominator", "rate", "lower", "upper"]]
         if numbers.notna().to_numpy().any():
             raise DisclosureError("A hidden cell still carries a number. Pass the rows through disclosure.protect.")
+
+    def derive(self, function: Callable[..., pd.DataFrame], *args: object, **kwargs: object) -> ProtectedTable:
+        """Return what a pure function makes of the shown rows: a change, a gap. It sees nothing hidden."""
+        return ProtectedTable(function(self.rows, *args, **kwargs), self.rule, self.source, self.is_synthetic)
+
+    @staticmethod
+    def concat(tables: Iterable[ProtectedTable]) -> ProtectedTable:
+        """Return several tables as one; rules and sources are joined."""
+        tables = [table for table in tables if len(table.rows)]
+        if not tables:
+            raise NoDataError("There is nothing to show for this selection.")
+        rows = pd.concat([table.rows for table in tables], ignore_index=True)
+
+        def joined(texts: Iterable[str]) -> str:
+            return " ".join(dict.fromkeys(text for text in texts if text))
+
+        return ProtectedTable(
+            rows,
+            joined(table.rule for table in tables),
+            joined(table.source for table in tables),
+            any(table.is_synthetic for table in tables),
+        )
 
     def select(self, **groups: object) -> ProtectedTable:
         """Return the rows in which each named column equals the value (or is one of a list of values)."""

@@ -106,6 +106,15 @@ CELL_COUNTS = (
     *(f"{name}_severe" for name in _SESSIONS),
     *BAND_COLUMNS,
     *REASON_COLUMNS,
+    # Sums over enrolments of squares and cross products: they give a session rate's interval with the
+    # pupil as the unit. Sessions of one pupil are anything but independent (methods: funnel, trends).
+    "square_possible",
+    "square_absent",
+    "square_authorised",
+    "square_unauthorised",
+    "cross_absent",
+    "cross_authorised",
+    "cross_unauthorised",
 )
 
 #: What every MEASURE row carries besides its groups. ``rate`` is 0 to 1 (or sessions per enrolment for a

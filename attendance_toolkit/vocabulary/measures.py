@@ -32,6 +32,13 @@ _ALL = (
     Measure("no_absence_rate", "No absence", "enrolments with no absence", "enrolments", "percent"),
     Measure("band_rate", "Enrolments in the absence band", "enrolments in the band", "enrolments", "percent"),
     Measure("reason_rate", "Absence by reason", "sessions missed for the reason", "sessions possible", "percent"),
+    Measure("overall_absence_rate_without_persistent", "Overall absence without persistent absentees", "sessions missed by everybody else", "their possible sessions", "percent"),
+    Measure("overall_absence_rate_without_severe", "Overall absence without severe absentees", "sessions missed by everybody else", "their possible sessions", "percent"),
+    Measure("mean_sessions_missed_persistent", "Sessions missed per persistent absentee", "sessions missed by persistent absentees", "persistent absentees", "sessions"),
+    Measure("mean_sessions_missed_severe", "Sessions missed per severe absentee", "sessions missed by severe absentees", "severe absentees", "sessions"),
+    Measure("extra_sessions_missed_persistent", "Extra sessions missed per persistent absentee, against everybody else", "", "", "sessions", 0),
+    Measure("extra_sessions_missed_severe", "Extra sessions missed per severe absentee, against everybody else", "", "", "sessions", 0),
+    Measure("unknown_share", "Enrolments whose characteristic is not known", "enrolments not known", "enrolments", "percent"),
     Measure("mean_sessions_missed", "Sessions missed per enrolment", "sessions missed", "enrolments", "sessions"),
 )
 MEASURES = {measure.name: measure for measure in _ALL}

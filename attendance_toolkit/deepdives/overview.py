@@ -1,0 +1,988 @@
+"""The area overview: the Southampton cards, the Trafford tables, trends and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from attendance_toolkit.disclosure.table import ProtectedTable
+from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.inputs import Inputs
+from attendance_toolkit.metrics.absence import attendance_bands, difference, reason_rates
+from attendance_toolkit.metrics.cards import attendance_from_absence, equivalent_at_current_cohort, lost_learning, three_year_mean
+from attendance_toolkit.metrics.overview import (
+    by_characteristic,
+    headline_rows,
+    latest_year,
+    measure_rows,
+    unknown_rows,
+    with_all_schools,
+)
+from attendance_toolkit.presentation.blocks import (
+    Cell,
+    Column,
+    Figure,
+    Findings,
+    Notice,
+    PageHead,
+    Result,
+    Row,
+    Table,
+    Tile,
+    Tiles,
+)
+from attendance_toolkit.presentation.figures import bars, small_multiples_by_year
+from attendance_toolkit.presentation.formats import count_cell, rate_cell, source_of
+from attendance_toolkit.presentation.narrative import (
+    change_sentence,
+    compared_with,
+    is_shown,
+    one_in,
+    percent,
+    points,
+    sentence_list,
+)
+from attendance_toolkit.vocabulary.areas import ENGLAND
+from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before, show_academic_year
+from attendance_toolkit.vocabulary.columns import (
+    ALL,
+    ALL_SCHOOLS,
+    CELL_COUNTS,
+    LABELS,
+    MAIN_PHASES,
+    NC_YEARS,
+    PHASES,
+    REASON_COLUMNS,
+)
+from attendance_toolkit.vocabulary.measures import MEASURES
+from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
+from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.series import SERIES
+
+HEADLINE = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
+TABLE_1 = (
+    "attendance_rate",
+    "authorised_absence_rate",
+    "unauthorised_absence_rate",
+    "persistent_absence_rate",
+    "severe_absence_rate",
+)
+GROUPS = ("fsm_eligible", "fsm6", "sen_provision", "sex", "ethnicity_major", "first_language")
+FEW = ("nc_year", "looked_after", "social_worker")
+MAINSTREAM = "Primary and secondary"
+#: DfE published no full year for 2019/20: the census of that summer was not taken.
+NO_DATA_YEARS = (201920,)
+
+_WITHOUT_REASONS = tuple(name for name in CELL_COUNTS if name not in REASON_COLUMNS)
+_SHORT = {
+    "overall_absence_rate": "Overall absence",
+    "persistent_absence_rate": "Persistent absence",
+    "severe_absence_rate": "Severe absence",
+    "attendance_rate": "Attendance rate",
+    "authorised_absence_rate": "Authorised absence",
+    "unauthorised_absence_rate": "Unauthorised absence",
+}
+_DEFINED = {
+    "overall_absence_rate": "sessions missed as a share of possible sessions",
+    "persistent_absence_rate": "enrolments missing 10% or more of their own possible sessions",
+    "severe_absence_rate": "enrolments missing 50% or more of their own possible sessions",
+}
+Record = dict[str, Any]
+
+
+class Lookup:
+    """Cleared rows by their groups: ``lookup(area_code=..., measure=...)`` gives one record or None."""
+
+    def __init__(self, table: ProtectedTable, keys: Sequence[str]) -> None:
+        self._keys = tuple(keys)
+        self._rows: dict[tuple[Any, ...], Record] = {}
+        for record in table.rows.to_dict("records"):
+            self._rows.setdefault(tuple(record[key] for key in self._keys), record)
+
+    def __call__(self, **wanted: Any) -> Record | None:
+        """Return the record, or None."""
+        return self._rows.get(tuple(wanted[key] for key in self._keys))
+
+
+def _rate(record: Record | None) -> Cell:
+    return Cell(symbol="x") if record is None else rate_cell(record)
+
+
+def _count(record: Record | None, name: str = "numerator") -> Cell:
+    return Cell(symbol="x") if record is None else count_cell(record, name)
+
+
+class Overview:
+    """The overview of one area and year. Tables are computed once, when first asked for.
+
+    Every table here is a ``ProtectedTable``; what is shown is made from those alone.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.area = inputs.area
+        self.year = inputs.academic_year
+        self.shown_year = show_academic_year(self.year)
+
+    # -- cleared tables ------------------------------------------------------------------------------
+
+    @property
+    def is_local(self) -> bool:
+        """Whether there are pupil-level figures."""
+        return self.inputs.store is not None
+
+    @cached_property
+    def groups(self) -> ProtectedTable:
+        """Main measures by area, year, phase and each characteristic, from pupil-level data or the bands file."""
+        keys = ["area_code", "academic_year", "phase"]
+        by = [*keys, "characteristic", "level"]
+        if self.is_local:
+            cells = self.inputs.local_cells(["phase", *GROUPS], counts=_WITHOUT_REASONS)
+            few = self.inputs.local_cells(["phase", *FEW], counts=_WITHOUT_REASONS)
+            parts = [
+                by_characteristic(cells, keys, GROUPS),
+                by_characteristic(few, keys, FEW).query("characteristic != @ALL"),
+                self._mainstream(few, keys),
+            ]
+            table = self.inputs.protect_local(measure_rows(pd.concat(parts, ignore_index=True), by))
+            return _with_column(table, dataset=self.inputs.series)
+        cells = self._bands
+        if cells.empty:
+            raise NoDataError("Figures by pupil group need pupil-level data or DfE's absence bands file.")
+        parts = [by_characteristic(cells, keys, ["fsm_eligible", "sen_provision", "sex"]), self._mainstream(cells, keys)]
+        rows = measure_rows(pd.concat(parts, ignore_index=True), by)
+        return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
+
+    @staticmethod
+    def _mainstream(cells: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+        mainstream = cells[cells["phase"].isin(["Primary", "Secondary"])].assign(phase=MAINSTREAM)
+        rows = by_characteristic(mainstream, keys, ["nc_year"])
+        return rows[(rows["characteristic"] == "nc_year") & (rows["phase"] == MAINSTREAM)]
+
+    @cached_property
+    def _bands(self) -> pd.DataFrame:
+        cells = self.inputs.published_cells("absence_bands")
+        if cells.empty:
+            return cells
+        counts = [name for name in CELL_COUNTS if name in cells.columns]
+        return cells[cells["phase"] != ALL_SCHOOLS].astype({name: "float64" for name in counts})
+
+    @cached_property
+    def cards(self) -> ProtectedTable:
+        """Rows of the headline cards for the area, all schools and each phase (pupil-level data only)."""
+        cells = self.inputs.local_cells(["phase"], counts=_WITHOUT_REASONS)
+        keys = ["area_code", "academic_year", "phase"]
+        rows = headline_rows(with_all_schools(cells, keys), keys)
+        return self.inputs.protect_local(rows)
+
+    @cached_property
+    def published(self) -> ProtectedTable:
+        """Published rates by phase, both series, for the areas compared."""
+        rows = self.inputs.published_rates()
+        full = rows[rows["measure"].isin(TABLE_1 + HEADLINE) & (rows["period"] == "year")]
+        # The census publishes absence only; attendance is what it leaves.
+        census = full[(full["series"] == "census") & ~full["measure"].eq("attendance_rate")]
+        return self.inputs.show_published(pd.concat([full, attendance_from_absence(census)], ignore_index=True))
+
+    @cached_property
+    def reasons(self) -> ProtectedTable:
+        """Absence by reason for each phase: local, and the attendance series where files give it."""
+        tables = []
+        if self.is_local:
+            cells = self.inputs.local_cells(["phase"], years=[self.year])
+            keys = ["area_code", "academic_year", "phase"]
+            tables.append(self.inputs.protect_local(reason_rates(with_all_schools(cells, keys), keys)))
+        rates = self.inputs.published_rates()
+        if "reason" in rates.columns:
+            chosen = (rates["measure"] == "reason_rate") & (rates["period"] == "year")
+            chosen &= rates["academic_year"] == self.year
+            if chosen.any():
+                tables.append(self.inputs.show_published(rates[chosen]))
+        return ProtectedTable.concat(tables)
+
+    @cached_property
+    def bands(self) -> ProtectedTable:
+        """Enrolments by band of overall absence, for each phase."""
+        keys = ["area_code", "academic_year", "phase"]
+        if self.is_local:
+            cells = self.inputs.local_cells(["phase"], counts=_WITHOUT_REASONS, years=[self.year])
+            return self.inputs.protect_local(attendance_bands(with_all_schools(cells, keys), keys))
+        cells = self._bands
+        if cells.empty:
+            raise NoDataError("Bands of absence need pupil-level data or DfE's absence bands file.")
+        rows = attendance_bands(with_all_schools(cells, keys), keys)
+        return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
+
+    @cached_property
+    def terms(self) -> ProtectedTable:
+        """Main measures by term and phase (pupil-level data only)."""
+        cells = self.inputs.local_cells(["phase", "term"], counts=_WITHOUT_REASONS, years=[self.year])
+        keys = ["area_code", "academic_year", "phase", "term"]
+        return self.inputs.protect_local(measure_rows(with_all_schools(cells, keys), keys))
+
+    @cached_property
+    def unknown(self) -> ProtectedTable:
+        """Share of enrolments whose characteristic is not known."""
+        keys = ["area_code", "academic_year"]
+        if self.is_local:
+            names = ("sex", "fsm_eligible", "fsm6", "sen_provision", "ethnicity_major", "first_language")
+            cells = self.inputs.local_cells(["phase", *names], counts=["enrolments"], years=[self.year])
+            rows = unknown_rows(cells[cells["phase"].isin(MAIN_PHASES)], keys, names)
+            return self.inputs.protect_local(rows)
+        if self._bands.empty:
+            raise NoDataError("What is not known about pupils needs pupil-level data or DfE's absence bands file.")
+        rows = unknown_rows(self._bands, keys, ("sex", "fsm_eligible", "sen_provision"))
+        return self.inputs.show_published(rows.assign(series="census"))
+
+    # -- which figures speak for the area ------------------------------------------------------------
+
+    @cached_property
+    def _published_lookup(self) -> Lookup:
+        return Lookup(self.published, ["series", "area_code", "academic_year", "phase", "measure"])
+
+    @cached_property
+    def _cards_lookup(self) -> Lookup:
+        return Lookup(self.cards, ["area_code", "academic_year", "phase", "measure"])
+
+    def _own(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+        """The area's own figure: pupil-level where there is a store, else the published census."""
+        if self.is_local:
+            return self._cards_lookup(area_code=self.area.code, academic_year=year, phase=phase, measure=measure)
+        return self._from("census", self.area.code, measure, year, phase)
+
+    def _from(self, series: str, area: str, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+        return self._published_lookup(series=series, area_code=area, academic_year=year, phase=phase, measure=measure)
+
+    def _wider(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> list[tuple[str, Record]]:
+        """Figures of the wider areas: the store's own combined authority, and published ones."""
+        found = []
+        for area in self.inputs.compared_areas[1:]:
+            record = None
+            if self.is_local and area.code in self.inputs.local_members:
+                record = self._cards_lookup(area_code=area.code, academic_year=year, phase=phase, measure=measure)
+            record = record or self._from("census", area.code, measure, year, phase)
+            if is_shown(record):
+                assert record is not None
+                found.append((area.name, record))
+        return found
+
+    def _change(self, measure: str, phase: str = ALL_SCHOOLS) -> tuple[Record, Record, Record] | None:
+        """Records of the year before, this year and the change, or None where a side is missing."""
+        previous = academic_year_before(self.year)
+        before, after = self._own(measure, previous, phase), self._own(measure, self.year, phase)
+        if not (is_shown(before) and is_shown(after)):
+            return None
+        assert before is not None and after is not None
+        rows = difference(pd.DataFrame([after]), pd.DataFrame([before]), on=["area_code", "phase"])
+        return before, after, rows.to_dict("records")[0]
+
+    @property
+    def _own_series(self) -> str:
+        return SERIES[self.inputs.series if self.is_local else "census"].label
+
+    # -- blocks --------------------------------------------------------------------------------------
+
+    def head(self) -> PageHead:
+        """Return the title block and the footer."""
+        inputs = self.inputs
+        series = SERIES[inputs.series] if self.is_local else SERIES["census"]
+        data = [series.label]
+        if self.is_local:
+            assert inputs.store is not None
+            loaded = sorted({str(load["loaded_on"]) for load in inputs.store.manifest.get("loads", [])})
+            data += [f"loaded {loaded[-1]}"] if loaded and not inputs.is_synthetic else []
+        for_whom = "Partners of the attendance taskforce" if inputs.audience == "partner" else "Local authority staff only"
+        status = "Small numbers hidden" if inputs.audience == "partner" else "OFFICIAL-SENSITIVE"
+        facts = [
+            ("Area", f"{self.area.name} ({self.area.code})"),
+            ("Period", f"Academic year {self.shown_year}"),
+            ("Data", ", ".join(data)),
+            ("Audience", for_whom),
+            ("Status", status),
+        ]
+        tables = [self.published] + ([self.cards] if self.is_local else [])
+        footer = [
+            ("Small numbers", " ".join(dict.fromkeys(table.rule for table in reversed(tables)))),
+            ("Sources", " ".join(dict.fromkeys(table.source for table in reversed(tables)))),
+            ("Parameters", f"area {self.area.name}; academic year {self.shown_year}; audience {inputs.audience}"),
+        ]
+        if inputs.report_date:
+            footer.append(("Made on", inputs.report_date))
+        return PageHead(
+            f"School attendance in {self.area.name}",
+            f"Absence from school, {self.shown_year}: how much, which pupils, and how it compares",
+            tuple(facts),
+            inputs.is_synthetic,
+            tuple(footer),
+            "overview",
+            self.area.code,
+            self.area.name,
+            self.year,
+        )
+
+    def tiles(self) -> Tiles:
+        """Return the headline tiles, each with a comparison in words."""
+        tiles = []
+        for measure in HEADLINE:
+            record = self._own(measure, self.year)
+            if not is_shown(record):
+                tiles.append(Tile(_SHORT[measure], "Not available", f"No figure for {self.shown_year}."))
+                continue
+            assert record is not None
+            wider = self._wider(measure, self.year)
+            words = [compared_with(record, other, name) for name, other in wider[-1:]]
+            spark = tuple((self._own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
+            tiles.append(Tile(MEASURES[measure].label, percent(record["rate"]), _capital(words[0]) if words else "", spark))
+        severe = self._own("severe_absence_rate", self.year)
+        if is_shown(severe):
+            assert severe is not None
+            count = severe["numerator"]
+            if count == count:
+                tiles.append(
+                    Tile("Severe absentees", show_number(count), f"About {one_in(severe['rate'])} enrolments")
+                )
+        return Tiles(tuple(tiles))
+
+    def _own_years(self, measure: str, phase: str = ALL_SCHOOLS) -> list[int]:
+        if self.is_local:
+            return list(self.inputs.local_years)
+        rows = self.published.select(series="census", area_code=self.area.code, measure=measure, phase=phase).rows
+        return sorted(int(year) for year in rows.loc[rows["symbol"] == "", "academic_year"].unique())
+
+    def findings(self) -> Findings:
+        """Return the sentences of the headline cards."""
+        sentences = [*self._overall_sentences(), *self._absentee_sentences("persistent"), *self._absentee_sentences("severe")]
+        if not sentences:
+            sentences = [f"There are no headline figures for {self.area.name} in {self.shown_year}."]
+        return Findings(tuple(sentences))
+
+    def _overall_sentences(self) -> Iterable[str]:
+        record = self._own("overall_absence_rate", self.year)
+        if not is_shown(record):
+            return
+        assert record is not None
+        if record["numerator"] == record["numerator"]:
+            enrolments = self._own("persistent_absence_rate", self.year)
+            if is_shown(enrolments):
+                assert enrolments is not None
+                yield (
+                    f"Of {show_number(record['denominator'])} possible sessions of {show_number(enrolments['denominator'])}"
+                    f" enrolments, {show_number(record['numerator'])} were missed: overall absence was"
+                    f" {percent(record['rate'])}."
+                )
+        mean = self._own("mean_sessions_missed", self.year)
+        none = self._own("no_absence_rate", self.year)
+        if is_shown(mean):
+            assert mean is not None
+            yield f"That is {show_number(mean['rate'], 1)} sessions (half days) missed for each enrolment."
+        if is_shown(none):
+            assert none is not None
+            yield f"{show_number(none['numerator'])} enrolments ({percent(none['rate'])}) missed no session."
+        yield from self._change_sentences("overall_absence_rate")
+
+    def _absentee_sentences(self, kind: str) -> Iterable[str]:
+        measure = f"{kind}_absence_rate"
+        record = self._own(measure, self.year)
+        if not is_shown(record):
+            return
+        assert record is not None
+        share = "10% or more" if kind == "persistent" else "50% or more"
+        if record["numerator"] == record["numerator"]:
+            yield (
+                f"{show_number(record['numerator'])} of {show_number(record['denominator'])} enrolments"
+                f" ({percent(record['rate'])}) missed {share} of their sessions: they were {kind} absentees."
+            )
+        extra = self._own("extra_sessions_missed_persistent", self.year) if kind == "persistent" else None
+        if is_shown(extra):
+            assert extra is not None
+            yield f"A persistent absentee missed {show_number(extra['rate'])} more sessions, on average, than other pupils."
+        missed = self._own("mean_sessions_missed_severe", self.year) if kind == "severe" else None
+        if is_shown(missed):
+            assert missed is not None
+            yield f"A severe absentee missed {show_number(missed['rate'], 1)} sessions on average."
+        without = self._own(f"overall_absence_rate_without_{kind}", self.year)
+        if is_shown(without):
+            assert without is not None
+            yield f"Without the {kind} absentees overall absence would have been {percent(without['rate'])}."
+        yield from self._change_sentences(measure)
+
+    def _change_sentences(self, measure: str) -> Iterable[str]:
+        found = self._change(measure)
+        if found is None:
+            return
+        before, after, change = found
+        previous = show_academic_year(academic_year_before(self.year))
+        yield change_sentence(_SHORT[measure], before, after, change, self.shown_year, previous)
+        if measure != "overall_absence_rate" and after["denominator"] == after["denominator"]:
+            equivalent = equivalent_at_current_cohort(
+                after["numerator"], show_number(before["rate"] * 100, 1), after["denominator"]
+            )
+            word = "fewer" if equivalent < 0 else "more"
+            counted = after["numerator"] - before["numerator"]
+            yield (
+                f"That is {show_number(abs(equivalent))} {word} enrolments than if the {previous} rate had applied to"
+                f" this year's {show_number(after['denominator'])} enrolments. The count itself went from"
+                f" {show_number(before['numerator'])} to {show_number(after['numerator'])}"
+                f" ({show_number(counted, signed=True)})."
+            )
+        years = [academic_year_before(self.year, back) for back in (2, 1, 0)]
+        records = [self._own(measure, year) for year in years]
+        if all(is_shown(record) for record in records):
+            mean = three_year_mean([record["rate"] for record in records if record is not None])
+            yield f"The mean of the three years {show_academic_year(years[0])} to {self.shown_year} is {percent(mean)}."
+
+    def missing_notice(self) -> Notice:
+        """Return what these inputs cannot show."""
+        if not self.is_local:
+            parts = [
+                "This page was made from published figures alone. Sessions missed per enrolment, what absence would be"
+                " without persistent or severe absentees, and intervals need pupil-level data."
+            ]
+            if not self._bands.empty:
+                year = latest_year(self._bands, self.year, "figures by pupil group")
+                if year != self.year:
+                    parts.append(
+                        f"Figures by pupil group and year group are for {show_academic_year(year)}, the last year in DfE's"
+                        " absence bands file."
+                    )
+            return Notice(" ".join(parts), "What is not here")
+        years = len(self.inputs.local_years)
+        text = (
+            "Each figure counts enrolments: a pupil of two schools counts twice, as in DfE's statistics. Pupils aged 5 to 15"
+            " on 31 August are counted, boarders are not; of Year 11 the second half of the summer term is left out."
+        )
+        if years < 3:
+            text += f" The store holds {years} of the last three academic years, so three-year means are missing."
+        return Notice(text, "Who is counted")
+
+    # -- trend ---------------------------------------------------------------------------------------
+
+    def trend(self, measure: str) -> Figure:
+        """Return small multiples by phase: the area, its wider areas and England over the years."""
+        records: list[Record] = []
+        for phase in MAIN_PHASES:
+            for label, code in self._lines():
+                for year in self._trend_years():
+                    record = (
+                        self._own(measure, year, phase)
+                        if code == self.area.code
+                        else self._from("census", code, measure, year, phase)
+                    )
+                    if record is None:
+                        continue
+                    records.append({**record, "phase": phase, "series_label": label, "academic_year": year})
+        rows = pd.DataFrame(records).reindex(
+            columns=["phase", "series_label", "academic_year", "measure", "numerator", "denominator", "rate", "lower", "upper", "symbol"]
+        )
+        rows["phase"] = pd.Categorical(rows["phase"], [p for p in MAIN_PHASES if p in set(rows["phase"])])
+        source = " ".join(dict.fromkeys(t.source for t in ([self.cards] if self.is_local else []) + [self.published]))
+        table = ProtectedTable(rows, self.published.rule, source, self.inputs.is_synthetic)
+        return small_multiples_by_year(
+            table,
+            panel="phase",
+            series="series_label",
+            id=f"trend-{measure.split('_')[0]}",
+            title=self._trend_title(measure),
+            subtitle=f"{_capital(_DEFINED[measure])}, {self.area.name} and England, by school type",
+            gap_years=NO_DATA_YEARS,
+        )
+
+    def _lines(self) -> list[tuple[str, str]]:
+        lines = [(self.area.name, self.area.code)]
+        for area in self.inputs.compared_areas[1:]:
+            if not area.is_synthetic and area.level in ("Regional", "National"):
+                lines.append((area.name, area.code))
+        return lines
+
+    def _trend_years(self) -> list[int]:
+        if self.is_local:
+            return list(self.inputs.local_years)
+        rows = self.published.select(series="census").rows
+        return sorted(int(year) for year in rows["academic_year"].unique())
+
+    def _trend_title(self, measure: str) -> str:
+        """Say where the area stands against England now, phase by phase."""
+        below, above, level = [], [], []
+        for phase in MAIN_PHASES:
+            record, england = self._own(measure, self.year, phase), self._from("census", ENGLAND, measure, self.year, phase)
+            if not (is_shown(record) and is_shown(england)):
+                continue
+            assert record is not None and england is not None
+            gap = record["rate"] - england["rate"]
+            (level if abs(gap) < 0.0005 else above if gap > 0 else below).append(phase.lower())
+        name = _SHORT[measure]
+        if not (below or above or level):
+            return f"{name} by school type"
+        parts = [
+            f"{word} England's in {sentence_list(phases)} schools"
+            for word, phases in (("below", below), ("above", above), ("level with", level))
+            if phases
+        ]
+        return f"{name} in {self.shown_year} was {sentence_list(parts)}"
+
+    # -- tables --------------------------------------------------------------------------------------
+
+    def phase_table(self) -> Table:
+        """Return phase by measure for this year and last, England beside the area, each column's series named."""
+        columns: list[tuple[Column, Any]] = []
+        previous = academic_year_before(self.year)
+
+        def published(series: str, year: int, code: str) -> Any:
+            return lambda phase, measure: self._from(series, code, measure, year, phase)
+
+        def own(year: int) -> Any:
+            return lambda phase, measure: self._own(measure, year, phase)
+
+        for year in (previous, self.year):
+            shown = show_academic_year(year)
+            places = [("England", ENGLAND)] + ([] if self.area.code == ENGLAND else [(self.area.name, self.area.code)])
+            for series, label in (("census", "census"), ("attendance", "attendance series")):
+                for name, code in places:
+                    if self._has(series, code, year):
+                        columns.append((Column(name, f"{shown}, DfE {label}", "%"), published(series, year, code)))
+            if self.is_local and year in self.inputs.local_years:
+                label = "synthetic" if self.inputs.is_synthetic else "local extract"
+                columns.append((Column(self.area.name, f"{shown}, {label}", "%"), own(year)))
+        rows = []
+        phases = [phase for phase in (*MAIN_PHASES, ALL_SCHOOLS)]
+        for phase in phases:
+            for measure in TABLE_1:
+                cells = tuple(_rate(lookup(phase, measure)) for _, lookup in columns)
+                rows.append(Row(_SHORT[measure], cells, phase))
+        return Table(
+            "by-school-type",
+            f"Attendance and absence by school type, {show_academic_year(previous)} and {self.shown_year}",
+            f"{self.area.name} beside England. The census and the attendance series are different statistics and are not"
+            " compared with each other",
+            (Column("Measure", align="left"), *[column for column, _ in columns]),
+            tuple(rows),
+            self._source(),
+            ("Persistent absence: 10% or more of own possible sessions missed. Severe absence: 50% or more.",),
+        )
+
+    def _has(self, series: str, code: str, year: int) -> bool:
+        rows = self.published.rows
+        chosen = (rows["series"] == series) & (rows["area_code"] == code) & (rows["academic_year"] == year)
+        return bool((chosen & (rows["symbol"] == "")).any())
+
+    def _source(self) -> str:
+        tables = ([self.cards] if self.is_local else []) + [self.published]
+        return source_of(
+            ProtectedTable(
+                tables[0].rows, "", " ".join(dict.fromkeys(t.source for t in tables)), self.inputs.is_synthetic
+            )
+        )
+
+    def gap_table(self) -> Table:
+        """Return the gap to England in percentage points by phase and measure, with intervals where there are any."""
+        rows = []
+        for phase in (*MAIN_PHASES, ALL_SCHOOLS):
+            for measure in ("overall_absence_rate", *TABLE_1[1:]):
+                own = self._own(measure, self.year, phase)
+                england = self._from("census", ENGLAND, measure, self.year, phase)
+                if not (is_shown(own) and is_shown(england)):
+                    symbol = (own or {}).get("symbol") or "x"
+                    cells = (_rate(own), _rate(england), Cell(symbol=symbol), Cell(symbol=symbol))
+                else:
+                    assert own is not None and england is not None
+                    gap = difference(pd.DataFrame([own]), pd.DataFrame([england]), on=["phase"]).to_dict("records")[0]
+                    bounds = (
+                        Cell(f"{show_number(gap['lower'] * 100, 1)} to {show_number(gap['upper'] * 100, 1)}")
+                        if gap["lower"] == gap["lower"]
+                        else Cell(symbol="z")
+                    )
+                    cells = (_rate(own), _rate(england), rate_cell(gap), bounds)
+                rows.append(Row(_SHORT[measure], cells, phase))
+        return Table(
+            "gap-to-england",
+            f"The gap between {self.area.name} and England, {self.shown_year}",
+            "Percentage points; a minus sign means less absence than England",
+            (
+                Column("Measure", align="left"),
+                Column(self.area.name, "", "%"),
+                Column("England", "", "%"),
+                Column("Gap", "", "percentage points"),
+                Column("95% interval"),
+            ),
+            tuple(rows),
+            self._source(),
+            (
+                "Gaps are worked out before rounding. England is taken as exact. z: published rates without counts have no"
+                " interval.",
+            ),
+        )
+
+    @cached_property
+    def _group_year(self) -> int:
+        rows = self.groups.select(area_code=self.area.code).rows
+        return latest_year(rows, self.year, "figures by pupil group")
+
+    def group_table(self) -> Table:
+        """Return attendance, persistent and severe absence by pupil characteristic and phase, England beside."""
+        lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
+        rows_of = self.groups.select(area_code=self.area.code, academic_year=self._group_year).rows
+        has_england = ENGLAND in set(self.groups.rows["area_code"]) and self.area.code != ENGLAND
+        has_attendance = "attendance_rate" in set(rows_of["measure"])
+        body = []
+        for phase in (*MAIN_PHASES, "Pupil referral unit", ALL_SCHOOLS):
+            part = rows_of[rows_of["phase"] == phase]
+            pairs = [(ALL, ALL)] + [
+                (name, level)
+                for name in (*GROUPS, "looked_after", "social_worker")
+                for level in _ordered(name, part.loc[part["characteristic"] == name, "level"].unique())
+            ]
+            if part.empty:
+                continue
+            for name, level in pairs:
+
+                def own(measure: str, area: str = self.area.code, p: str = phase, n: str = name, v: str = level) -> Record | None:
+                    return lookup(
+                        area_code=area, academic_year=self._group_year, phase=p, characteristic=n, level=v, measure=measure
+                    )
+
+                persistent, severe = own("persistent_absence_rate"), own("severe_absence_rate")
+                cells = [_count(persistent, "denominator")]
+                cells += [_rate(own("attendance_rate"))] if has_attendance else []
+                cells += [_count(persistent), _rate(persistent)]
+                cells += [_rate(own("persistent_absence_rate", ENGLAND))] if has_england else []
+                cells += [_count(severe), _rate(severe)]
+                cells += [_rate(own("severe_absence_rate", ENGLAND))] if has_england else []
+                label = "All pupils" if name == ALL else f"{_GROUP_WORDS.get((name, level), level)}"
+                body.append(Row(label, tuple(cells), phase, name == ALL))
+        columns = [Column("Pupils", align="left"), Column("Enrolments")]
+        columns += [Column("Attendance", "", "%")] if has_attendance else []
+        columns += [Column("Number", "Persistent absence"), Column("Rate", "Persistent absence", "%")]
+        columns += [Column("England", "Persistent absence", "%")] if has_england else []
+        columns += [Column("Number", "Severe absence"), Column("Rate", "Severe absence", "%")]
+        columns += [Column("England", "Severe absence", "%")] if has_england else []
+        year = show_academic_year(self._group_year)
+        return Table(
+            "by-pupil-group",
+            f"Attendance by pupil characteristic and school type, {year}",
+            f"{self.area.name}; enrolments",
+            tuple(columns),
+            tuple(body),
+            source_of(self.groups),
+            ("Pupils whose characteristic is not known are shown as not known; no pupil is left out.",),
+        )
+
+    def group_sentences(self) -> Findings:
+        """Return what the table of pupil groups shows: the gaps within the area."""
+        lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
+        year = show_academic_year(self._group_year)
+        pairs = (
+            ("fsm_eligible", "FSM eligible", "Not known to be FSM eligible", "pupils eligible for free school meals", "other pupils"),
+            ("sen_provision", "EHC plan", "No SEN", "pupils with an EHC plan", "pupils without SEN"),
+            ("sen_provision", "Any SEN", "No SEN", "pupils with SEN", "pupils without SEN"),
+            ("sex", "Female", "Male", "girls", "boys"),
+        )
+        sentences = []
+        for phase in ("Primary", "Secondary"):
+            for name, first, second, first_words, second_words in pairs:
+                for measure, what in (("persistent_absence_rate", "persistently"), ("severe_absence_rate", "severely")):
+                    keys = {"area_code": self.area.code, "academic_year": self._group_year, "phase": phase, "measure": measure}
+                    one = lookup(**keys, characteristic=name, level=first)
+                    two = lookup(**keys, characteristic=name, level=second)
+                    if not (is_shown(one) and is_shown(two)):
+                        continue
+                    assert one is not None and two is not None
+                    gap = difference(pd.DataFrame([one]), pd.DataFrame([two]), on=["phase"]).to_dict("records")[0]
+                    if gap["lower"] != gap["lower"] or not (gap["lower"] > 0 or gap["upper"] < 0):
+                        continue
+                    low, high = sorted((abs(gap["lower"]) * 100, abs(gap["upper"]) * 100))
+                    word = "more" if gap["rate"] > 0 else "less"
+                    sentences.append(
+                        f"In {phase.lower()} schools {first_words} were {what} absent {word} often than {second_words} in"
+                        f" {year}: {percent(one['rate'])} against {percent(two['rate'])}, a gap of {points(gap['rate'])}"
+                        f" (95% interval {show_number(low, 1)} to {show_number(high, 1)})."
+                    )
+        return Findings(tuple(sentences or ["No gap between the groups is clear of chance."]))
+
+    def year_group_table(self) -> Table:
+        """Return attendance, persistent and severe absence by year group, mainstream schools."""
+        part = self.groups.select(area_code=self.area.code, academic_year=self._group_year, phase=MAINSTREAM, characteristic="nc_year")
+        lookup = Lookup(part, ["level", "measure"])
+        measures = [m for m in ("attendance_rate", "persistent_absence_rate", "severe_absence_rate") if m in set(part.rows["measure"])]
+        rows = []
+        for level in _ordered("nc_year", part.rows["level"].unique()):
+            persistent = lookup(level=level, measure="persistent_absence_rate")
+            cells = (_count(persistent, "denominator"), *[_rate(lookup(level=level, measure=m)) for m in measures])
+            rows.append(Row(f"Year {level}" if level.isdigit() else _YEAR_WORDS.get(level, level), cells))
+        year = show_academic_year(self._group_year)
+        return Table(
+            "by-year-group",
+            f"Attendance by year group, {year}",
+            f"{self.area.name}; mainstream primary and secondary schools, special schools left out",
+            (
+                Column("Year group", align="left"),
+                Column("Enrolments"),
+                *[Column(_SHORT[m], "", "%") for m in measures],
+            ),
+            tuple(rows),
+            source_of(self.groups),
+            (
+                "Different pupils are in each year group, and some cross a boundary between Year 6 and Year 7: a step between two"
+                " rows is not what happens to a pupil.",
+            ),
+        )
+
+    def year_group_figure(self) -> Figure:
+        """Return persistent absence by year group as bars."""
+        part = self.groups.select(
+            area_code=self.area.code,
+            academic_year=self._group_year,
+            phase=MAINSTREAM,
+            characteristic="nc_year",
+            measure="persistent_absence_rate",
+            level=[str(n) for n in range(1, 12)],
+        )
+        order = [level for level in NC_YEARS if level in set(part.rows["level"])]
+        rows = part.rows.assign(level=pd.Categorical(part.rows["level"], order)).sort_values("level")
+        rows["year_group"] = pd.Categorical("Year " + rows["level"].astype(str), [f"Year {level}" for level in order])
+        table = ProtectedTable(rows, part.rule, part.source, part.is_synthetic)
+        shown = rows[rows["symbol"] == ""]
+        year = show_academic_year(self._group_year)
+        title = f"Persistent absence by year group, {year}"
+        if len(shown) > 1:
+            top = shown.loc[shown["rate"].idxmax()]
+            low = shown.loc[shown["rate"].idxmin()]
+            if top["lower"] > low["upper"]:
+                title = (
+                    f"Persistent absence ranged from {percent(low['rate'])} in {low['year_group']} to"
+                    f" {percent(top['rate'])} in {top['year_group']}"
+                )
+        return bars(
+            table,
+            category="year_group",
+            id="persistent-by-year-group",
+            title=title,
+            subtitle=f"{_capital(_DEFINED['persistent_absence_rate'])}, {self.area.name}, mainstream schools, {year}",
+        )
+
+    def reason_table(self) -> Table:
+        """Return absence by reason for each phase as a share of possible sessions."""
+        table = self.reasons
+        columns: list[tuple[Column, Any]] = []
+        lookup = Lookup(table, ["series", "area_code", "phase", "reason"])
+        for series in dict.fromkeys(table.rows["series"]):
+            for code in dict.fromkeys(table.rows.loc[table.rows["series"] == series, "area_code"]):
+                name = self.inputs.area_name(code)
+                if code not in (self.area.code, ENGLAND):
+                    continue
+                for phase in MAIN_PHASES:
+                    rows = table.select(series=series, area_code=code, phase=phase).rows
+                    if len(rows):
+                        columns.append(
+                            (Column(phase, f"{name}, {SERIES[series].label}", "%"), (series, code, phase))
+                        )
+        reasons = [name for name in REASON_LABELS if name in set(table.rows["reason"])]
+        rows = [
+            Row(
+                REASON_LABELS[reason],
+                tuple(_rate(lookup(series=s, area_code=a, phase=p, reason=reason)) for _, (s, a, p) in columns),
+                "Authorised" if reason.startswith("auth") else "Unauthorised",
+            )
+            for reason in reasons
+        ]
+        return Table(
+            "by-reason",
+            f"Why sessions were missed, {self.shown_year}",
+            f"{self.area.name}; sessions missed for each reason as a share of possible sessions",
+            (Column("Reason", align="left"), *[column for column, _ in columns]),
+            tuple(rows),
+            source_of(table),
+        )
+
+    def band_table(self) -> Table:
+        """Return enrolments by band of overall absence and phase."""
+        rows_all = self.bands.select(area_code=self.area.code)
+        year = latest_year(rows_all.rows, self.year, "bands of absence")
+        lookup = Lookup(rows_all.select(academic_year=year), ["phase", "band"])
+        phases = [p for p in (*PHASES[:4], ALL_SCHOOLS) if p in set(rows_all.select(academic_year=year).rows["phase"])]
+        rows = [
+            Row(
+                band,
+                tuple(
+                    cell
+                    for phase in phases
+                    for cell in (_count(lookup(phase=phase, band=band)), _rate(lookup(phase=phase, band=band)))
+                ),
+            )
+            for band in dict.fromkeys(rows_all.rows["band"])
+        ]
+        columns = [Column("Sessions missed", align="left")]
+        for phase in phases:
+            columns += [Column("Number", phase), Column("Share", phase, "%")]
+        return Table(
+            "by-absence-band",
+            f"Enrolments by how much they missed, {show_academic_year(year)}",
+            f"{self.area.name}; share of own possible sessions missed",
+            tuple(columns),
+            tuple(rows),
+            source_of(self.bands),
+        )
+
+    def term_table(self) -> Table:
+        """Return the headline measures by term and phase."""
+        lookup = Lookup(self.terms.select(area_code=self.area.code, academic_year=self.year), ["phase", "term", "measure"])
+        rows = [
+            Row(
+                TERM_LABELS[term],
+                tuple(_rate(lookup(phase=phase, term=term, measure=m)) for m in HEADLINE),
+                phase,
+            )
+            for phase in (*MAIN_PHASES, ALL_SCHOOLS)
+            for term in TERM_LABELS
+            if lookup(phase=phase, term=term, measure=HEADLINE[0]) is not None
+        ]
+        return Table(
+            "by-term",
+            f"Absence by term, {self.shown_year}",
+            f"{self.area.name}; each term's thresholds apply to that term's own sessions, so terms do not average to the year",
+            (Column("Term", align="left"), *[Column(_SHORT[m], "", "%") for m in HEADLINE]),
+            tuple(rows),
+            source_of(self.terms),
+        )
+
+    def lost_learning_table(self) -> Table:
+        """Return what attendance rates mean in lost learning: printed steps, then this area's phases."""
+        rows = []
+
+        def row(label: str, rate: float, section: str) -> Row:
+            lost = lost_learning(rate)
+            return Row(
+                label,
+                (
+                    Cell(show_number(lost.sessions, 0), float(lost.sessions)),
+                    Cell(show_number(lost.days), float(lost.days)),
+                    Cell(f"{lost.weeks} weeks and {lost.rest_days} days"),
+                ),
+                section,
+            )
+
+        for step in (100, 95, 90, 85, 80):
+            rows.append(row(f"{step}% attendance", step / 100, "Steps"))
+        for phase in MAIN_PHASES:
+            record = self._own("attendance_rate", self.year, phase)
+            if is_shown(record):
+                assert record is not None
+                rows.append(row(f"{phase}, {percent(record['rate'])} attendance", round(record["rate"], 3), self.area.name))
+        return Table(
+            "lost-learning",
+            "What an attendance rate means over a school year",
+            "Of 190 school days (380 sessions); part days are left off, as in the printed rule",
+            (
+                Column("Attendance", align="left"),
+                Column("Sessions missed"),
+                Column("Whole days missed"),
+                Column("In school weeks of 5 days", align="left"),
+            ),
+            tuple(rows),
+            "Rule as printed in the Trafford scrutiny report of January 2025, section 5.1; attendance as in the tables above.",
+        )
+
+    def unknown_table(self) -> Table:
+        """Return how much is not known about the pupils."""
+        year = latest_year(self.unknown.rows, self.year, "figures on what is not known")
+        lookup = Lookup(self.unknown.select(area_code=self.area.code, academic_year=year), ["characteristic"])
+        names = list(dict.fromkeys(self.unknown.rows["characteristic"]))
+        rows = [
+            Row(LABELS[name], (_count(lookup(characteristic=name)), _rate(lookup(characteristic=name)))) for name in names
+        ]
+        return Table(
+            "not-known",
+            f"What is not known about the pupils, {show_academic_year(year)}",
+            f"{self.area.name}; enrolments in primary, secondary and special schools whose characteristic is not recorded or refused",
+            (Column("Characteristic", align="left"), Column("Enrolments not known"), Column("Share of enrolments", "", "%")),
+            tuple(rows),
+            source_of(self.unknown),
+        )
+
+    # -- results -------------------------------------------------------------------------------------
+
+    def results(self) -> Result:
+        """Return every headline number for ``result.json``."""
+        rows: list[Record] = []
+        for phase in (ALL_SCHOOLS, *MAIN_PHASES):
+            for measure in ("attendance_rate", "overall_absence_rate", *TABLE_1[1:]):
+                for year in (self._own_years(measure, phase) or [self.year]):
+                    record = self._own(measure, year, phase)
+                    if record is not None:
+                        rows.append(self._result(record, measure, year, phase))
+                found = self._change(measure, phase)
+                if found is not None:
+                    rows.append(self._result(found[2], f"{measure}_change", self.year, phase))
+        if self.is_local:
+            extra = ("no_absence_rate", "mean_sessions_missed", "extra_sessions_missed_persistent", "overall_absence_rate_without_persistent")
+            for measure in (*extra, "overall_absence_rate_without_severe", "mean_sessions_missed_severe"):
+                record = self._own(measure, self.year)
+                if record is not None:
+                    rows.append(self._result(record, measure, self.year, ALL_SCHOOLS))
+        return Result(tuple(rows))
+
+    def _result(self, record: Record, measure: str, year: int, phase: str) -> Record:
+        return {
+            "id": f"{measure}:{year}:{phase.lower().replace(' ', '-')}",
+            "measure": measure,
+            "area": self.area.name,
+            "area_code": self.area.code,
+            "academic_year": year,
+            "groups": {"phase": phase},
+            "series": self.inputs.series if self.is_local else "census",
+            **{name: record[name] for name in ("numerator", "denominator", "rate", "lower", "upper", "symbol")},
+        }
+
+
+_GROUP_WORDS = {
+    ("fsm_eligible", "FSM eligible"): "Eligible for free school meals",
+    ("fsm_eligible", "Not known to be FSM eligible"): "Not known to be eligible for free school meals",
+    ("fsm_eligible", "Unknown"): "Free school meals not known",
+    ("fsm6", "FSM in the last six years"): "Free school meals in the last six years",
+    ("fsm6", "Not FSM in the last six years"): "No free school meals in the last six years",
+    ("fsm6", "Unknown"): "Free school meals in the last six years not known",
+    ("sen_provision", "Unknown"): "SEN not known",
+    ("sex", "Female"): "Girls",
+    ("sex", "Male"): "Boys",
+    ("sex", "Unknown"): "Sex not known",
+    ("ethnicity_major", "Unknown"): "Ethnic group not known",
+    ("first_language", "English"): "First language English",
+    ("first_language", "Other than English"): "First language other than English",
+    ("first_language", "Unknown"): "First language not known",
+    ("looked_after", "Yes"): "Looked after",
+    ("looked_after", "No"): "Not looked after",
+    ("looked_after", "Unknown"): "Looked after: not known",
+    ("social_worker", "Yes"): "With a social worker",
+    ("social_worker", "No"): "Without a social worker",
+    ("social_worker", "Unknown"): "Social worker: not known",
+}
+_YEAR_WORDS = {"R": "Reception", "Unknown": "Year group not known", "X": "Not following the curriculum years"}
+
+
+def _ordered(name: str, levels: Iterable[str]) -> list[str]:
+    from attendance_toolkit.vocabulary import columns
+
+    order = {
+        "nc_year": columns.NC_YEARS,
+        "sex": columns.SEXES,
+        "fsm_eligible": columns.FSM_STATUSES,
+        "fsm6": columns.FSM6_STATUSES,
+        "sen_provision": ("EHC plan", "SEN support", "Any SEN", "No SEN", "Unknown"),
+        "ethnicity_major": columns.ETHNICITY_MAJOR,
+        "first_language": columns.LANGUAGES,
+        "looked_after": columns.YES_NO,
+        "social_worker": columns.YES_NO,
+    }.get(name, ())
+    known = [level for level in order if level in set(levels)]
+    return known + sorted(str(level) for level in set(levels) - set(order))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _with_column(table: ProtectedTable, **values: str) -> ProtectedTable:
+    return ProtectedTable(table.rows.assign(**values), table.rule, table.source, table.is_synthetic)
+

@@ -1,0 +1,228 @@
+"""The measures of absence: CELLS in, MEASURE rows out. Ratios of sums, never means of rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from attendance_toolkit.metrics.cells import add_cells
+from attendance_toolkit.intervals import Z95, newcombe_interval, ratio_effective_size, wilson_interval
+from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, MEASURE_CORE
+from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
+
+KINDS = ("overall", "authorised", "unauthorised")
+
+#: Reader-friendly bands: label, and the five-point bands added up. "None missed" is kept apart.
+ATTENDANCE_BANDS = (
+    ("0% to under 5%", ("band_00_05",)),
+    ("5% to under 10%", ("band_05_10",)),
+    ("10% to under 20%", ("band_10_15", "band_15_20")),
+    ("20% to under 50%", ("band_20_25", "band_25_30", "band_30_35", "band_35_40", "band_40_45", "band_45_50")),
+    ("50% or more", ("band_50_plus",)),
+)
+
+
+def _rows(
+    cells: pd.DataFrame, by: Sequence[str], measure: str, numerator: pd.Series, denominator: pd.Series
+) -> pd.DataFrame:
+    rows = cells[list(by)].copy()
+    rows["measure"] = measure
+    rows["numerator"] = numerator.astype(float)
+    rows["denominator"] = denominator.astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows["rate"] = rows["numerator"] / rows["denominator"].where(rows["denominator"] > 0)
+    rows["lower"], rows["upper"] = np.nan, np.nan
+    rows["symbol"] = np.where(
+        rows["denominator"].isna() | rows["numerator"].isna(), "x", np.where(rows["denominator"] > 0, "", "z")
+    )
+    # How many enrolments stand behind the row: disclosure needs it where the denominator is sessions.
+    rows["enrolments"] = cells["enrolments"].astype(float)
+    return rows
+
+
+def _enrolment_rate(cells: pd.DataFrame, by: Sequence[str], measure: str, columns: Sequence[str]) -> pd.DataFrame:
+    cells = add_cells(cells, by)
+    rows = _rows(cells, by, measure, cells[list(columns)].sum(axis=1, skipna=False), cells["enrolments"])
+    rows["lower"], rows["upper"] = wilson_interval(rows["numerator"], rows["denominator"])
+    return rows
+
+
+def absence_rate(cells: pd.DataFrame, by: Sequence[str] = (), *, kind: str = "overall") -> pd.DataFrame:
+    """Return absence sessions as a share of possible sessions, for each group.
+
+    Sessions are added up within a group before dividing, as in DfE's absence rate, so a pupil with more
+    possible sessions counts for more. The interval takes the pupil as the unit (see
+    ``intervals.ratio_effective_size``): sessions of one pupil are not independent.
+
+    Parameters
+    ----------
+    cells
+        CELLS, from ``absence_cells`` or a published count file.
+    by
+        Group columns; empty means one row for everybody.
+    kind
+        "overall", "authorised" or "unauthorised".
+
+    Returns
+    -------
+    MEASURE rows, one per group present: numerator and denominator in sessions, rate 0 to 1. The symbol is
+    "z" for a group without possible sessions, "x" where the source does not give the counts.
+
+    Raises
+    ------
+    UnknownColumnError
+        A name in ``by`` is absent; the message lists the columns to choose from.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind is '{kind}'; use one of: {', '.join(KINDS)}.")
+    cells = add_cells(cells, by)
+    columns = ["sessions_authorised", "sessions_unauthorised"] if kind == "overall" else [f"sessions_{kind}"]
+    short = "absent" if kind == "overall" else kind
+    rows = _rows(cells, by, f"{kind}_absence_rate", cells[columns].sum(axis=1, skipna=False), cells["sessions_possible"])
+    size = ratio_effective_size(
+        rows["numerator"],
+        rows["denominator"],
+        cells[f"square_{short}"],
+        cells["square_possible"],
+        cells[f"cross_{short}"],
+        cells["enrolments"],
+    )
+    rows["lower"], rows["upper"] = wilson_interval(rows["rate"] * size, size)
+    return rows
+
+
+def attendance_rate(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return sessions attended as a share of possible sessions: present or at approved educational activity.
+
+    Outside the coronavirus years this is 1 minus the overall absence rate. From September 2020 to March
+    2022 code X is a possible session that is neither attendance nor absence.
+    """
+    rows = absence_rate(cells, by)
+    totals = add_cells(cells, by)
+    covid = totals["sessions_covid"].fillna(0)
+    lower, upper = rows["lower"].copy(), rows["upper"].copy()
+    shift = (covid / rows["denominator"].where(rows["denominator"] > 0)).fillna(0)
+    rows["measure"] = "attendance_rate"
+    rows["numerator"] = rows["denominator"] - rows["numerator"] - covid
+    rows["rate"] = rows["numerator"] / rows["denominator"].where(rows["denominator"] > 0)
+    rows["lower"], rows["upper"] = 1 - upper - shift, 1 - lower - shift
+    return rows
+
+
+def persistent_absence_rate(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return enrolments missing 10% or more of their own possible sessions, as a share of enrolments."""
+    return _enrolment_rate(cells, by, "persistent_absence_rate", ["persistent_absentees"])
+
+
+def severe_absence_rate(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return enrolments missing 50% or more of their own possible sessions, as a share of enrolments."""
+    return _enrolment_rate(cells, by, "severe_absence_rate", ["severe_absentees"])
+
+
+def no_absence_rate(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return enrolments that missed no session, as a share of enrolments."""
+    return _enrolment_rate(cells, by, "no_absence_rate", ["no_absence_enrolments"])
+
+
+def attendance_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the share of enrolments in each band of overall absence; the column ``band`` names it."""
+    parts = []
+    for label, columns in ATTENDANCE_BANDS:
+        rows = _enrolment_rate(cells, by, "band_rate", columns)
+        rows.insert(len(by), "band", label)
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def five_point_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the share of enrolments in each of DfE's five-point bands; the column ``band`` names it."""
+    parts = []
+    for column in BAND_COLUMNS:
+        rows = _enrolment_rate(cells, by, "band_rate", [column])
+        rows.insert(len(by), "band", column)
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def reason_rates(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return sessions missed for each reason as a share of possible sessions; the column ``reason`` names it.
+
+    The remainder of the authorised and unauthorised totals that no reason explains is "auth_unclassified" and
+    "unauth_unclassified", as in DfE's tables, so the reasons add up to overall absence.
+    """
+    cells = add_cells(cells, by)
+    parts = []
+    for reason in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS):
+        rows = _rows(cells, by, "reason_rate", cells[f"sessions_{reason}"], cells["sessions_possible"])
+        rows.insert(len(by), "reason", reason)
+        parts.append(rows)
+    for kind, reasons in (("auth", AUTHORISED_REASONS), ("unauth", UNAUTHORISED_REASONS)):
+        explained = cells[[f"sessions_{reason}" for reason in reasons]].sum(axis=1, skipna=False)
+        rows = _rows(cells, by, "reason_rate", cells[f"sessions_{kind}orised"] - explained, cells["sessions_possible"])
+        rows.insert(len(by), "reason", f"{kind}_unclassified")
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def mean_sessions_missed(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return sessions missed per enrolment (``rate`` is a mean, in sessions)."""
+    cells = add_cells(cells, by)
+    absent = cells["sessions_authorised"] + cells["sessions_unauthorised"]
+    rows = _rows(cells, by, "mean_sessions_missed", absent, cells["enrolments"])
+    n = cells["enrolments"].astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = (cells["square_absent"] - absent**2 / n) / (n - 1) / n
+    half = Z95 * np.sqrt(variance.clip(lower=0).where(n > 1))
+    rows["lower"], rows["upper"] = rows["rate"] - half, rows["rate"] + half
+    return rows
+
+
+def main_measures(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the six measures of the overview for each group, one under another."""
+    return pd.concat(
+        [
+            attendance_rate(cells, by),
+            *[absence_rate(cells, by, kind=kind) for kind in KINDS],
+            persistent_absence_rate(cells, by),
+            severe_absence_rate(cells, by),
+        ],
+        ignore_index=True,
+    )
+
+
+def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
+    """Return first minus second for rows that agree on ``on`` and measure, with Newcombe's interval.
+
+    The measure's name gets the ending "_change". The rate is in the measure's own unit (0.01 is one percentage point). A side that is hidden or missing
+    gives a row with its symbol and no number. Where a side has no interval (a published rate of a whole
+    population) its rate is taken as exact.
+    """
+    keys = [*on, "measure"]
+    both = first.merge(second, on=keys, suffixes=("_1", "_2"), validate="one_to_one")
+    low, high = newcombe_interval(
+        both["rate_1"],
+        (both["lower_1"].fillna(both["rate_1"]), both["upper_1"].fillna(both["rate_1"])),
+        both["rate_2"],
+        (both["lower_2"].fillna(both["rate_2"]), both["upper_2"].fillna(both["rate_2"])),
+    )
+    no_interval = (both["lower_1"].isna() & both["lower_2"].isna()).to_numpy()
+    rows = both[list(on)].copy()
+    rows["measure"] = both["measure"] + "_change"
+    rows["numerator"] = np.nan
+    rows["denominator"] = np.nan
+    rows["rate"] = both["rate_1"] - both["rate_2"]
+    rows["lower"] = np.where(no_interval, np.nan, low)
+    rows["upper"] = np.where(no_interval, np.nan, high)
+    rows["symbol"] = np.where(both["symbol_1"] != "", both["symbol_1"], both["symbol_2"])
+    hidden = rows["symbol"] != ""
+    rows.loc[hidden, ["rate", "lower", "upper"]] = np.nan
+    return rows
+
+
+def measure_columns(rows: pd.DataFrame) -> list[str]:
+    """Return the group columns of MEASURE rows."""
+    return [name for name in rows.columns if name not in (*MEASURE_CORE, "enrolments")]
+
+

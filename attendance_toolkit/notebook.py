@@ -1,0 +1,41 @@
+"""The public names a notebook may use: ``import attendance_toolkit as at``."""
+
+from __future__ import annotations
+
+from attendance_toolkit.deepdives.overview import Overview
+from attendance_toolkit.inputs import Inputs, open_inputs
+from attendance_toolkit.metrics.absence import (
+    absence_rate,
+    attendance_bands,
+    attendance_rate,
+    difference,
+    main_measures,
+    mean_sessions_missed,
+    no_absence_rate,
+    persistent_absence_rate,
+    reason_rates,
+    severe_absence_rate,
+)
+from attendance_toolkit.metrics.cells import DFE_RULES, EVERYBODY, InclusionRules, absence_cells, add_cells, pupil_count
+
+__all__ = [
+    "DFE_RULES",
+    "EVERYBODY",
+    "InclusionRules",
+    "Inputs",
+    "Overview",
+    "absence_cells",
+    "absence_rate",
+    "add_cells",
+    "attendance_bands",
+    "attendance_rate",
+    "difference",
+    "main_measures",
+    "mean_sessions_missed",
+    "no_absence_rate",
+    "open_inputs",
+    "persistent_absence_rate",
+    "pupil_count",
+    "reason_rates",
+    "severe_absence_rate",
+]

@@ -1,0 +1,189 @@
+"""How figures of MEASURE rows are written: percentages, percentage points, sessions, counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from attendance_toolkit.disclosure.table import ProtectedTable
+from attendance_toolkit.errors import DisclosureError, ReportError, UnknownColumnError
+from attendance_toolkit.presentation.blocks import Cell
+from attendance_toolkit.vocabulary.calendar import show_academic_year
+from attendance_toolkit.vocabulary.measures import MEASURES
+from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.symbols import SYMBOLS
+
+#: Ending of a measure's name that makes it the difference of two of its values.
+CHANGE = "_change"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the ``rate`` of a measure is written.
+
+    ``scale`` turns the stored rate into the written number; ``unit`` is for headers ("%"), ``suffix``
+    follows a number in running text or on a chart.
+    """
+
+    label: str
+    unit: str
+    suffix: str
+    scale: float
+    decimals: int
+    signed: bool
+    numerator: str
+
+    def number(self, rate: float) -> str:
+        """Return the number without its unit, as in a table."""
+        return show_number(rate * self.scale, self.decimals, signed=self.signed)
+
+    def short(self, rate: float) -> str:
+        """Return the number with its unit, as on a chart."""
+        return self.number(rate) + self.suffix
+
+
+def measure_format(measure: str) -> Format:
+    """Return how a measure is written.
+
+    >>> measure_format("overall_absence_rate").short(0.0771)
+    '7.7%'
+    >>> measure_format("overall_absence_rate_change").short(-0.0025)
+    '−0.3 pp'
+    """
+    is_change = measure.endswith(CHANGE)
+    known = MEASURES.get(measure.removesuffix(CHANGE))
+    if known is None:
+        raise UnknownColumnError(f"'{measure}' is not a measure. Use one of: {', '.join(MEASURES)}.")
+    label = f"{known.label}, change" if is_change else known.label
+    if known.unit == "percent":
+        unit, suffix, scale = ("percentage points", " pp", 100.0) if is_change else ("%", "%", 100.0)
+    else:
+        unit, suffix, scale = known.unit if known.unit != "count" else "", "", 1.0
+    return Format(label, unit, suffix, scale, known.decimals, is_change, known.numerator)
+
+
+def require_protected(table: Any) -> ProtectedTable:
+    """Return the table if it has been cleared for showing.
+
+    Raises
+    ------
+    DisclosureError
+        It is a plain DataFrame or anything else.
+    """
+    if not isinstance(table, ProtectedTable):
+        raise DisclosureError(
+            f"Only a protected table can be shown, not a {type(table).__name__}."
+            " Pass the measure rows through disclosure.protect first."
+        )
+    return table
+
+
+def require_columns(table: ProtectedTable, *names: str) -> None:
+    """Raise UnknownColumnError for a column the table does not have, naming the choices."""
+    for name in names:
+        if name not in table.rows.columns:
+            raise UnknownColumnError(
+                f"The table has no column '{name}'. It has: {', '.join(map(str, table.rows.columns))}."
+            )
+
+
+def source_of(table: ProtectedTable, source: str = "") -> str:
+    """Return the source line: the caller's or the table's, saying "Synthetic data" where it is."""
+    text = source or table.source
+    if table.is_synthetic and "synthetic" not in text.lower():
+        return f"Synthetic data. {text}".strip()
+    return text
+
+
+def levels(column: pd.Series) -> list[Any]:
+    """Return the levels present, in the order of a categorical, else as they first occur."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        present = set(column.dropna().unique())
+        return [level for level in column.cat.categories if level in present]
+    return list(column.dropna().unique())
+
+
+def level_label(column: str, value: Any, labels: Mapping[str, Mapping[Any, str]] | None = None) -> str:
+    """Return a level as people read it: years, measures and the caller's own labels.
+
+    >>> level_label("academic_year", 202324), level_label("phase", "Primary")
+    ('2023/24', 'Primary')
+    """
+    if labels and value in labels.get(column, {}):
+        return labels[column][value]
+    if column == "academic_year":
+        return show_academic_year(int(value))
+    if column == "measure" and isinstance(value, str):
+        return measure_format(value).label
+    return str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Return True for None, NaN and NA."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def rate_cell(row: Mapping[str, Any], column: str = "rate") -> Cell:
+    """Return the rate (or a bound of its interval) of one MEASURE row as a table cell."""
+    if row["symbol"] and row["symbol"] != "u":
+        return Cell(symbol=str(row["symbol"]))
+    value = row[column]
+    if is_missing(value):
+        return Cell(symbol="x")
+    how = measure_format(str(row["measure"]))
+    return Cell(how.number(float(value)), float(value) * how.scale, symbol=str(row["symbol"]))
+
+
+def count_cell(row: Mapping[str, Any], column: str = "numerator") -> Cell:
+    """Return a count of one MEASURE row as a table cell."""
+    if row["symbol"] and row["symbol"] != "u":
+        return Cell(symbol=str(row["symbol"]))
+    value = row[column]
+    if is_missing(value):
+        return Cell(symbol="x")
+    decimals = 0 if float(value).is_integer() else 1
+    return Cell(show_number(float(value), decimals), float(value), symbol=str(row["symbol"]))
+
+
+def hidden_notes(rows: pd.DataFrame) -> list[str]:
+    """Say in words how many values are hidden or missing, by symbol.
+
+    >>> hidden_notes(pd.DataFrame({"symbol": ["", "c", "c", "x"]}))
+    ['2 values are hidden to protect small numbers.', '1 value is not available.']
+    """
+    words = {
+        "c": ("is hidden to protect small numbers", "are hidden to protect small numbers"),
+        "x": ("is not available", "are not available"),
+        "z": ("does not apply: the group is empty", "do not apply: the groups are empty"),
+        "low": ("rounds to 0 but is not 0", "round to 0 but are not 0"),
+        "k": ("rounds to 0 but is not 0", "round to 0 but are not 0"),
+        "u": ("has low reliability", "have low reliability"),
+    }
+    notes = []
+    for symbol in SYMBOLS:
+        count = int((rows["symbol"] == symbol).sum())
+        if count:
+            one, many = words[symbol]
+            notes.append(f"1 value {one}." if count == 1 else f"{count} values {many}.")
+    return notes
+
+
+def single_format(table: ProtectedTable) -> Format:
+    """Return how the table's rates are written; all its measures must share a unit.
+
+    Raises
+    ------
+    ReportError
+        Measures of different units, which one axis cannot show.
+    """
+    measures = levels(table.rows["measure"])
+    if not measures:
+        raise ReportError("There are no rows to draw. Check the selection before the figure.")
+    formats = [measure_format(str(name)) for name in measures]
+    if len({(f.unit, f.scale) for f in formats}) > 1:
+        raise ReportError("One figure cannot mix percentages with other units. Draw one figure for each.")
+    return formats[0]

@@ -1,0 +1,124 @@
+"""Sentences made from cleared figures: numbers in words, directions only where the interval allows one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
+
+Record = Mapping[str, Any]
+
+
+def percent(rate: float, decimals: int = 1) -> str:
+    """Return a rate as a percentage.
+
+    >>> percent(0.07713)
+    '7.7%'
+    """
+    return f"{show_number(rate * 100, decimals)}%"
+
+
+def points(difference: float, decimals: int = 1) -> str:
+    """Return the size of a difference between two rates in percentage points, without its sign.
+
+    >>> points(-0.0175)
+    '1.8 percentage points'
+    >>> points(0.0101)
+    '1.0 percentage point'
+    """
+    size = show_number(abs(difference) * 100, decimals)
+    return f"{size} percentage point{'' if float(size.replace(',', '')) == 1 else 's'}"
+
+
+def one_in(rate: float) -> str:
+    """Return a small rate as "1 in n".
+
+    >>> one_in(0.0278), one_in(0.5)
+    ('1 in 36', '1 in 2')
+    """
+    return f"1 in {show_number(1 / rate)}"
+
+
+def is_shown(record: Record | None) -> bool:
+    """Return whether a record has a rate that may be said."""
+    return record is not None and not record["symbol"] and not _missing(record["rate"])
+
+
+def has_interval(record: Record) -> bool:
+    """Return whether a record has an interval."""
+    return not _missing(record.get("lower")) and not _missing(record.get("upper"))
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or value != value
+
+
+def interval_in_points(change: Record) -> str:
+    """Return the 95% interval of a difference, in percentage points.
+
+    >>> interval_in_points({"lower": -0.021, "upper": -0.0149})
+    '95% interval −2.1 to −1.5'
+    """
+    low, high = show_number(change["lower"] * 100, 1), show_number(change["upper"] * 100, 1)
+    return f"95% interval {low} to {high}"
+
+
+def change_verb(change: Record) -> str:
+    """Return "rose" or "fell" where the interval excludes 0, "did not clearly change" where it does not.
+
+    >>> change_verb({"rate": -0.01, "lower": -0.02, "upper": -0.001})
+    'fell'
+    >>> change_verb({"rate": -0.01, "lower": -0.02, "upper": 0.001})
+    'did not clearly change'
+    """
+    if change["lower"] > 0:
+        return "rose"
+    if change["upper"] < 0:
+        return "fell"
+    return "did not clearly change"
+
+
+def change_sentence(subject: str, before: Record, after: Record, change: Record, period: str, previous: str) -> str:
+    """Return one sentence on the change between two years. Changes are worked out before rounding.
+
+    Without an interval (published rates without counts) the sentence compares the two figures and says no more.
+    """
+    was, now = percent(before["rate"]), percent(after["rate"])
+    size = points(change["rate"])
+    if not has_interval(change):
+        if round_half_up(abs(change["rate"]) * 100, 1) == 0:
+            return f"{subject} was {now} in {period}, within 0.05 percentage points of {previous} ({was})."
+        word = "higher" if change["rate"] > 0 else "lower"
+        return f"{subject} was {now} in {period}, {size} {word} than in {previous} ({was})."
+    verb = change_verb(change)
+    if verb == "did not clearly change":
+        sign = show_number(change["rate"] * 100, 1, signed=True)
+        return (
+            f"{subject} did not clearly change: {was} in {previous}, {now} in {period}"
+            f" ({sign} percentage points, {interval_in_points(change)})."
+        )
+    return f"{subject} {verb} by {size}, from {was} in {previous} to {now} in {period} ({interval_in_points(change)})."
+
+
+def compared_with(record: Record, other: Record, name: str) -> str:
+    """Return a comparison with another area in words.
+
+    >>> compared_with({"rate": 0.0641}, {"rate": 0.0718}, "England")
+    '0.8 percentage points below England (7.2%)'
+    """
+    difference = record["rate"] - other["rate"]
+    if round_half_up(abs(difference) * 100, 1) == 0:
+        return f"within 0.05 percentage points of {name} ({percent(other['rate'])})"
+    word = "above" if difference > 0 else "below"
+    return f"{points(difference)} {word} {name} ({percent(other['rate'])})"
+
+
+def sentence_list(items: list[str]) -> str:
+    """Return items as a list in running text.
+
+    >>> sentence_list(["Primary", "Secondary", "Special"])
+    'Primary, Secondary and Special'
+    """
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

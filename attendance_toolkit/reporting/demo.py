@@ -1,0 +1,44 @@
+"""The demonstration: synthetic authorities, written as census files and loaded as any authority would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from attendance_toolkit import __version__
+from attendance_toolkit.loaders.load import load_files
+from attendance_toolkit.loaders.synthetic import make_synthetic
+
+#: A folder to keep the synthetic store in, instead of the user's cache.
+FOLDER_VARIABLE = "ATTENDANCE_DEMO"
+
+
+def _cache_folder() -> Path:
+    if os.environ.get(FOLDER_VARIABLE):
+        return Path(os.environ[FOLDER_VARIABLE])
+    from platformdirs import user_cache_path
+
+    return user_cache_path("attendance-toolkit", appauthor=False)
+
+
+def synthetic_store(size: str = "small") -> Path:
+    """Return the folder of a store of synthetic pupils, made on first use.
+
+    The files go through the same loader as real ones. "small" is quick and rough; "sample" is the
+    demonstration.
+    """
+    folder = _cache_folder() / f"synthetic-{size}-{__version__}"
+    if (folder / "store" / "manifest.json").is_file():
+        return folder / "store"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="attendance-demo-", dir=folder.parent) as private:
+        made = Path(private) / "made"
+        files = Path(private) / "files"
+        make_synthetic(files, size=size)
+        load_files([files], made / "store", key_file=made / "pseudonym.key", is_synthetic=True)
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.rename(folder)
+    return folder / "store"

@@ -1,0 +1,156 @@
+"""Specifications of the tables a school-census extract comes in, and of the pupil flags file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Ways a header is spelt in extracts and hand-made copies -> the name used here.
+ALIASES = {
+    "gender": "sex",  # until the summer 2023 returns
+    "absencesessions": "sessions",  # until the summer 2020 returns
+    "dfenumber": "laestab",
+    "dfeno": "laestab",
+}
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """The columns a table must have, should have, and may have, by their names in the extract."""
+
+    name: str
+    key: str
+    required: tuple[str, ...]
+    expected: tuple[str, ...] = ()
+    """Without one of these a characteristic is Unknown for everybody: a warning."""
+    optional: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return (*self.required, *self.expected, *self.optional)
+
+
+_SESSION_TOTALS = tuple(
+    f"{item}{kind}"
+    for item in ("termlysessions", "summerhalfterm2sessions")
+    for kind in ("authorised", "unauthorised", "coronavirus")
+)
+_PUPIL_OPTIONAL = (
+    "entrydate",
+    "enrolstatus",
+    "boarder",
+    "language",
+    "ethnicity",
+    "summerhalfterm2sessionspossible",
+    *_SESSION_TOTALS,
+)
+
+_PUPIL = "pupilonrolltableid"
+_LEAVER = "pupilnolongeronrolltableid"
+
+
+def _details(name: str, key: str) -> TableSpec:
+    return TableSpec(name, key, (key, "nativeid", "sessions", "attendancereason"))
+
+
+def _periods(name: str, key: str) -> TableSpec:
+    return TableSpec(name, key, (key, "nativeid", "fsmstartdate", "fsmenddate"))
+
+
+#: Tables that are read, by the ending of the file name.
+CENSUS_TABLES = {
+    spec.name: spec
+    for spec in (
+        TableSpec("school", "", ("nativeid",), ("phase",), ("laestab", "urn", "schoolname", "lea", "estab")),
+        TableSpec("schoolcensus", "", ("term", "year"), (), ("nativeid", "collection", "referencedate")),
+        TableSpec(
+            "pupilonroll",
+            _PUPIL,
+            (_PUPIL, "nativeid", "upn", "dob", "sex", "termlysessionspossible"),
+            ("ncyearactual", "senprovision"),
+            _PUPIL_OPTIONAL,
+        ),
+        TableSpec(
+            "pupilnolongeronroll",
+            _LEAVER,
+            (_LEAVER, "nativeid", "upn", "dob", "sex", "termlysessionspossible"),
+            ("ncyearleaving", "leavingdate"),
+            ("senprovision", *_PUPIL_OPTIONAL),
+        ),
+        _details("termlysessiondetailsonroll", _PUPIL),
+        _details("termlysessiondetailsoffroll", _LEAVER),
+        _details("summerhalfterm2sessiondetailsonroll", _PUPIL),
+        _details("summerhalfterm2sessiondetailsoffroll", _LEAVER),
+        _periods("fsmperiod", _PUPIL),
+        _periods("fsmperiodsonroll", _PUPIL),
+        _periods("fsmperiodsoffroll", _LEAVER),
+    )
+}
+
+#: Tables of an extract that this toolkit knows of and does not use.
+UNUSED_TABLES = (
+    "addresses",
+    "addressesonroll",
+    "addressesoffroll",
+    "admissions",
+    "annualsessiondetailsonroll",
+    "annualsessiondetailsoffroll",
+    "approvisiondetail",
+    "approvisiondetailonroll",
+    "approvisiondetailoffroll",
+    "classes",
+    "fundingbasisitems",
+    "learningaimsonroll",
+    "learningaimsoffroll",
+    "learnersupport",
+    "learnersupportonroll",
+    "learnersupportoffroll",
+    "levels",
+    "postlookedafterarrangements",
+    "schoolarrangedapdetailonroll",
+    "schoolarrangedapdetailoffroll",
+    "senneeds",
+    "termlyexclusionsonroll",
+    "termlyexclusionsoffroll",
+    "tlevelonroll",
+    "tleveloffroll",
+    "workplacementonroll",
+    "workplacementoffroll",
+)
+
+PUPIL_FLAGS = TableSpec(
+    "pupil_flags", "", ("upn", "academic_year"), (), ("looked_after", "social_worker")
+)
+
+
+def table_of_name(stem: str) -> tuple[str, str] | None:
+    """Return the prefix and the table a file name (without ``.csv``) ends in, or None.
+
+    >>> table_of_name("358_2024_spring_pupilonroll"), table_of_name("notes")
+    (('358_2024_spring', 'pupilonroll'), None)
+    """
+    low = stem.lower()
+    for name in sorted((*CENSUS_TABLES, *UNUSED_TABLES), key=len, reverse=True):
+        if low == name:
+            return "", name
+        if low.endswith("_" + name):
+            return stem[: -len(name) - 1], name
+    return None
+
+
+def table_of_header(columns: set[str]) -> str | None:
+    """Return the table a header can only belong to, or None.
+
+    >>> table_of_header({"upn", "academic_year", "looked_after"})
+    'pupil_flags'
+    """
+    if {"upn", "academic_year"} <= columns and columns & {"looked_after", "social_worker"}:
+        return "pupil_flags"
+    if {_LEAVER, "upn"} <= columns:
+        return "pupilnolongeronroll"
+    if {_PUPIL, "upn"} <= columns:
+        return "pupilonroll"
+    for name, spec in CENSUS_TABLES.items():
+        if spec.key and f"{name}tableid" in columns and set(spec.required) <= columns:
+            return name
+    return None

@@ -1,0 +1,43 @@
+"""The parts a store keeps beside PUPIL_TERM: what each return said, before it is resolved into one row a pupil."""
+
+from __future__ import annotations
+
+from attendance_toolkit.vocabulary.columns import PUPIL_TERM
+
+#: Sessions as one return carried them: a row for each pupil row and half term (or span).
+SESSION_COLUMNS = {
+    "upn": "BIGINT",
+    "la_code": "VARCHAR",
+    "laestab": "INTEGER",
+    "urn": "INTEGER",
+    "academic_year": "INTEGER",
+    "term": "VARCHAR",
+    "half_term": "VARCHAR",
+    "census": "VARCHAR",
+    "phase": "VARCHAR",
+    "age": "SMALLINT",
+    "enrol_status": "VARCHAR",
+    "is_boarder": "BOOLEAN",
+    "on_roll": "BOOLEAN",
+    **{name: kind for name, kind in PUPIL_TERM.items() if name.startswith("sessions_")},
+}
+#: Characteristics as one return recorded them; null is not known. ``place`` orders the records of a pupil.
+RECORD_COLUMNS = {
+    "upn": "BIGINT",
+    "la_code": "VARCHAR",
+    "laestab": "INTEGER",
+    "census": "VARCHAR",
+    "academic_year": "INTEGER",
+    "place": "BIGINT",
+    "nc_year": "VARCHAR",
+    "nc_year_before": "VARCHAR",
+    "sex": "VARCHAR",
+    "fsm_eligible": "VARCHAR",
+    "fsm6": "VARCHAR",
+    "sen_provision": "VARCHAR",
+    "ethnicity_major": "VARCHAR",
+    "ethnicity_minor": "VARCHAR",
+    "first_language": "VARCHAR",
+}
+#: Characteristics from elsewhere than the census.
+FLAG_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "looked_after": "VARCHAR", "social_worker": "VARCHAR"}
