@@ -147,6 +147,8 @@ class Inputs:
             # Files given come first; the reference values fill what they do not have.
             extra = reference.merge(rows[keys].drop_duplicates(), how="left", on=keys, indicator=True)
             rows = pd.concat([rows, reference[(extra["_merge"] == "left_only").to_numpy()]], ignore_index=True)
+        numbers = dict.fromkeys(["numerator", "denominator", "rate", "lower", "upper"], "float64")
+        rows = rows.astype({"academic_year": "int64", **numbers})
         return rows[rows["academic_year"] <= self.academic_year].reset_index(drop=True)
 
     def published_cells(self, dataset: str) -> pd.DataFrame:
@@ -198,7 +200,7 @@ def open_inputs(
     year = parse_academic_year(academic_year)
     policy = policy_for(audience)
     data = Store.open(Path(store)) if store else None
-    files = read_published(list(published)) if published else None
+    files = _published(published) if published else None
     if data is None and files is None:
         from attendance_toolkit.reporting.demo import synthetic_store
 
@@ -206,6 +208,18 @@ def open_inputs(
     inputs = Inputs(place, year, audience, policy, data, files, report_date)
     _check_coverage(inputs)
     return inputs
+
+
+def _published(paths: Sequence[str]) -> Published:
+    """Read published files, or open what the runner has read and saved for all its notebooks."""
+    if len(paths) == 1 and (Path(paths[0]) / "published.json").is_file():
+        files = Published.open(paths[0])
+    else:
+        files = read_published(list(paths))
+    if files.rates.empty and files.cells.empty:
+        names = ", ".join(item.name for item in files.unrecognised[:5]) or "no files"
+        raise NoDataError(f"No published statistics were found in what was given ({names}).")
+    return files
 
 
 def _check_coverage(inputs: Inputs) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +44,7 @@ from attendance_toolkit.presentation.narrative import (
     one_in,
     percent,
     points,
+    said,
     sentence_list,
 )
 from attendance_toolkit.vocabulary.areas import ENGLAND
@@ -91,6 +93,19 @@ _DEFINED = {
     "severe_absence_rate": "enrolments missing 50% or more of their own possible sessions",
 }
 Record = dict[str, Any]
+
+
+def _or_notice(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Show a sentence in place of a block the inputs cannot make: nothing is left out in silence."""
+
+    @functools.wraps(method)
+    def wrapped(self: Overview, *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        except NoDataError as error:
+            return Notice(str(error), "Not available")
+
+    return wrapped
 
 
 class Lookup:
@@ -218,7 +233,14 @@ class Overview:
 
     @cached_property
     def terms(self) -> ProtectedTable:
-        """Main measures by term and phase (pupil-level data only)."""
+        """Main measures by term and phase: local, else the attendance series by term."""
+        if not self.is_local:
+            rates = self.inputs.published_rates()
+            chosen = rates["period"].isin(list(TERM_LABELS)) & (rates["academic_year"] == self.year)
+            rows = rates[chosen & rates["measure"].isin(HEADLINE)].assign(term=rates["period"])
+            if rows.empty:
+                raise NoDataError("Absence by term needs pupil-level data or the attendance series' term files.")
+            return self.inputs.show_published(rows)
         cells = self.inputs.local_cells(["phase", "term"], counts=_WITHOUT_REASONS, years=[self.year])
         keys = ["area_code", "academic_year", "phase", "term"]
         return self.inputs.protect_local(measure_rows(with_all_schools(cells, keys), keys))
@@ -295,7 +317,9 @@ class Overview:
             loaded = sorted({str(load["loaded_on"]) for load in inputs.store.manifest.get("loads", [])})
             data += [f"loaded {loaded[-1]}"] if loaded and not inputs.is_synthetic else []
         for_whom = "Partners of the attendance taskforce" if inputs.audience == "partner" else "Local authority staff only"
-        status = "Small numbers hidden" if inputs.audience == "partner" else "OFFICIAL-SENSITIVE"
+        status = "Published statistics"
+        if self.is_local:
+            status = "Small numbers hidden" if inputs.audience == "partner" else "OFFICIAL-SENSITIVE"
         facts = [
             ("Area", f"{self.area.name} ({self.area.code})"),
             ("Period", f"Academic year {self.shown_year}"),
@@ -335,7 +359,7 @@ class Overview:
             wider = self._wider(measure, self.year)
             words = [compared_with(record, other, name) for name, other in wider[-1:]]
             spark = tuple((self._own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
-            tiles.append(Tile(MEASURES[measure].label, percent(record["rate"]), _capital(words[0]) if words else "", spark))
+            tiles.append(Tile(MEASURES[measure].label, said(record), _capital(words[0]) if words else "", spark))
         severe = self._own("severe_absence_rate", self.year)
         if is_shown(severe):
             assert severe is not None
@@ -432,7 +456,10 @@ class Overview:
         records = [self._own(measure, year) for year in years]
         if all(is_shown(record) for record in records):
             mean = three_year_mean([record["rate"] for record in records if record is not None])
-            yield f"The mean of the three years {show_academic_year(years[0])} to {self.shown_year} is {percent(mean)}."
+            yield (
+                f"The mean of the three yearly rates of {_SHORT[measure].lower()}, {show_academic_year(years[0])} to"
+                f" {self.shown_year}, is {percent(mean)}."
+            )
 
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show."""
@@ -460,7 +487,8 @@ class Overview:
 
     # -- trend ---------------------------------------------------------------------------------------
 
-    def trend(self, measure: str) -> Figure:
+    @_or_notice
+    def trend(self, measure: str) -> Figure | Notice:
         """Return small multiples by phase: the area, its wider areas and England over the years."""
         records: list[Record] = []
         for phase in MAIN_PHASES:
@@ -471,15 +499,14 @@ class Overview:
                         if code == self.area.code
                         else self._from("census", code, measure, year, phase)
                     )
-                    if record is None:
+                    if record is None or year in NO_DATA_YEARS:
                         continue
                     records.append({**record, "phase": phase, "series_label": label, "academic_year": year})
         rows = pd.DataFrame(records).reindex(
-            columns=["phase", "series_label", "academic_year", "measure", "numerator", "denominator", "rate", "lower", "upper", "symbol"]
+            columns=["phase", "series_label", "academic_year", "measure", "numerator", "denominator", "rate", "lower", "upper", "symbol", "decimals"]
         )
         rows["phase"] = pd.Categorical(rows["phase"], [p for p in MAIN_PHASES if p in set(rows["phase"])])
-        source = " ".join(dict.fromkeys(t.source for t in ([self.cards] if self.is_local else []) + [self.published]))
-        table = ProtectedTable(rows, self.published.rule, source, self.inputs.is_synthetic)
+        table = ProtectedTable(rows, self.published.rule, self._source("census"), self.inputs.is_synthetic)
         return small_multiples_by_year(
             table,
             panel="phase",
@@ -525,7 +552,8 @@ class Overview:
 
     # -- tables --------------------------------------------------------------------------------------
 
-    def phase_table(self) -> Table:
+    @_or_notice
+    def phase_table(self) -> Table | Notice:
         """Return phase by measure for this year and last, England beside the area, each column's series named."""
         columns: list[tuple[Column, Any]] = []
         previous = academic_year_before(self.year)
@@ -559,7 +587,7 @@ class Overview:
             " compared with each other",
             (Column("Measure", align="left"), *[column for column, _ in columns]),
             tuple(rows),
-            self._source(),
+            self._source("census", "attendance"),
             ("Persistent absence: 10% or more of own possible sessions missed. Severe absence: 50% or more.",),
         )
 
@@ -568,15 +596,16 @@ class Overview:
         chosen = (rows["series"] == series) & (rows["area_code"] == code) & (rows["academic_year"] == year)
         return bool((chosen & (rows["symbol"] == "")).any())
 
-    def _source(self) -> str:
-        tables = ([self.cards] if self.is_local else []) + [self.published]
-        return source_of(
-            ProtectedTable(
-                tables[0].rows, "", " ".join(dict.fromkeys(t.source for t in tables)), self.inputs.is_synthetic
-            )
-        )
+    def _source(self, *series: str) -> str:
+        """Return the source line of a block made from the local figures and these published series."""
+        names = ([self.inputs.series] if self.is_local else []) + [name for name in series if self._has_series(name)]
+        return " ".join(SERIES[name].note for name in names)
 
-    def gap_table(self) -> Table:
+    def _has_series(self, name: str) -> bool:
+        return bool((self.published.rows["series"] == name).any())
+
+    @_or_notice
+    def gap_table(self) -> Table | Notice:
         """Return the gap to England in percentage points by phase and measure, with intervals where there are any."""
         rows = []
         for phase in (*MAIN_PHASES, ALL_SCHOOLS):
@@ -595,7 +624,7 @@ class Overview:
                         else Cell(symbol="z")
                     )
                     cells = (_rate(own), _rate(england), rate_cell(gap), bounds)
-                rows.append(Row(_SHORT[measure], cells, phase))
+                rows.append(Row(_SHORT[measure], cells if self.is_local else cells[:3], phase))
         return Table(
             "gap-to-england",
             f"The gap between {self.area.name} and England, {self.shown_year}",
@@ -605,13 +634,13 @@ class Overview:
                 Column(self.area.name, "", "%"),
                 Column("England", "", "%"),
                 Column("Gap", "", "percentage points"),
-                Column("95% interval"),
+                *([Column("95% interval")] if self.is_local else []),
             ),
             tuple(rows),
-            self._source(),
+            self._source("census"),
             (
-                "Gaps are worked out before rounding. England is taken as exact. z: published rates without counts have no"
-                " interval.",
+                "Gaps are worked out before rounding. England is taken as exact."
+                + ("" if self.is_local else " Published rates without counts have no interval."),
             ),
         )
 
@@ -620,7 +649,8 @@ class Overview:
         rows = self.groups.select(area_code=self.area.code).rows
         return latest_year(rows, self.year, "figures by pupil group")
 
-    def group_table(self) -> Table:
+    @_or_notice
+    def group_table(self) -> Table | Notice:
         """Return attendance, persistent and severe absence by pupil characteristic and phase, England beside."""
         lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
         rows_of = self.groups.select(area_code=self.area.code, academic_year=self._group_year).rows
@@ -669,7 +699,8 @@ class Overview:
             ("Pupils whose characteristic is not known are shown as not known; no pupil is left out.",),
         )
 
-    def group_sentences(self) -> Findings:
+    @_or_notice
+    def group_sentences(self) -> Findings | Notice:
         """Return what the table of pupil groups shows: the gaps within the area."""
         lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
         year = show_academic_year(self._group_year)
@@ -694,14 +725,16 @@ class Overview:
                         continue
                     low, high = sorted((abs(gap["lower"]) * 100, abs(gap["upper"]) * 100))
                     word = "more" if gap["rate"] > 0 else "less"
+                    low_text, high_text = (show_number(end, 2 if low < 0.05 else 1) for end in (low, high))
                     sentences.append(
                         f"In {phase.lower()} schools {first_words} were {what} absent {word} often than {second_words} in"
                         f" {year}: {percent(one['rate'])} against {percent(two['rate'])}, a gap of {points(gap['rate'])}"
-                        f" (95% interval {show_number(low, 1)} to {show_number(high, 1)})."
+                        f" (95% interval {low_text} to {high_text})."
                     )
         return Findings(tuple(sentences or ["No gap between the groups is clear of chance."]))
 
-    def year_group_table(self) -> Table:
+    @_or_notice
+    def year_group_table(self) -> Table | Notice:
         """Return attendance, persistent and severe absence by year group, mainstream schools."""
         part = self.groups.select(area_code=self.area.code, academic_year=self._group_year, phase=MAINSTREAM, characteristic="nc_year")
         lookup = Lookup(part, ["level", "measure"])
@@ -729,7 +762,8 @@ class Overview:
             ),
         )
 
-    def year_group_figure(self) -> Figure:
+    @_or_notice
+    def year_group_figure(self) -> Figure | Notice:
         """Return persistent absence by year group as bars."""
         part = self.groups.select(
             area_code=self.area.code,
@@ -762,7 +796,8 @@ class Overview:
             subtitle=f"{_capital(_DEFINED['persistent_absence_rate'])}, {self.area.name}, mainstream schools, {year}",
         )
 
-    def reason_table(self) -> Table:
+    @_or_notice
+    def reason_table(self) -> Table | Notice:
         """Return absence by reason for each phase as a share of possible sessions."""
         table = self.reasons
         columns: list[tuple[Column, Any]] = []
@@ -796,7 +831,8 @@ class Overview:
             source_of(table),
         )
 
-    def band_table(self) -> Table:
+    @_or_notice
+    def band_table(self) -> Table | Notice:
         """Return enrolments by band of overall absence and phase."""
         rows_all = self.bands.select(area_code=self.area.code)
         year = latest_year(rows_all.rows, self.year, "bands of absence")
@@ -825,13 +861,15 @@ class Overview:
             source_of(self.bands),
         )
 
-    def term_table(self) -> Table:
+    @_or_notice
+    def term_table(self) -> Table | Notice:
         """Return the headline measures by term and phase."""
         lookup = Lookup(self.terms.select(area_code=self.area.code, academic_year=self.year), ["phase", "term", "measure"])
+        measures = [m for m in HEADLINE if m in set(self.terms.rows["measure"])]
         rows = [
             Row(
                 TERM_LABELS[term],
-                tuple(_rate(lookup(phase=phase, term=term, measure=m)) for m in HEADLINE),
+                tuple(_rate(lookup(phase=phase, term=term, measure=m)) for m in measures),
                 phase,
             )
             for phase in (*MAIN_PHASES, ALL_SCHOOLS)
@@ -842,7 +880,7 @@ class Overview:
             "by-term",
             f"Absence by term, {self.shown_year}",
             f"{self.area.name}; each term's thresholds apply to that term's own sessions, so terms do not average to the year",
-            (Column("Term", align="left"), *[Column(_SHORT[m], "", "%") for m in HEADLINE]),
+            (Column("Term", align="left"), *[Column(_SHORT[m], "", "%") for m in measures]),
             tuple(rows),
             source_of(self.terms),
         )
@@ -871,7 +909,7 @@ class Overview:
                 assert record is not None
                 rows.append(row(f"{phase}, {percent(record['rate'])} attendance", round(record["rate"], 3), self.area.name))
         return Table(
-            "lost-learning",
+            "lost-learning-steps",
             "What an attendance rate means over a school year",
             "Of 190 school days (380 sessions); part days are left off, as in the printed rule",
             (
@@ -884,7 +922,8 @@ class Overview:
             "Rule as printed in the Trafford scrutiny report of January 2025, section 5.1; attendance as in the tables above.",
         )
 
-    def unknown_table(self) -> Table:
+    @_or_notice
+    def unknown_table(self) -> Table | Notice:
         """Return how much is not known about the pupils."""
         year = latest_year(self.unknown.rows, self.year, "figures on what is not known")
         lookup = Lookup(self.unknown.select(area_code=self.area.code, academic_year=year), ["characteristic"])

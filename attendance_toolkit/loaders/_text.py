@@ -22,7 +22,7 @@ _NOT_TEXT = (
 )
 
 
-class NotReadable(Exception):
+class NotReadableError(Exception):
     """A file that cannot be read: the rule it breaks, what is wrong and what to do."""
 
     def __init__(self, rule: str, says: str, fix: str) -> None:
@@ -87,7 +87,7 @@ def open_text(path: Path, private: Path) -> TextFile:
 
     Raises
     ------
-    NotReadable
+    NotReadableError
         Empty, not text, an unknown encoding, no header, or a delimiter other than the comma.
     """
     digest = hashlib.sha256()
@@ -110,23 +110,23 @@ def open_text(path: Path, private: Path) -> TextFile:
                     except UnicodeDecodeError:
                         utf8 = None
     except OSError as error:
-        raise NotReadable(
+        raise NotReadableError(
             "file_missing", f"the file cannot be opened ({error.strerror}).", "Check its name and your access to it."
         ) from None
     if utf8 is not None and utf8.getstate()[0]:
         utf8 = None
     if not first.strip():
-        raise NotReadable("file_empty", "the file is empty.", "Export it again.")
+        raise NotReadableError("file_empty", "the file is empty.", "Export it again.")
     for magic, what in _NOT_TEXT:
         if first.startswith(magic):
-            raise NotReadable(
+            raise NotReadableError(
                 "file_not_csv", f"this is {what}, not a CSV file.", "Open it and save it as 'CSV UTF-8 (comma delimited)'."
             )
     encoding, readable = "utf-8", path
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     elif nuls:
-        raise NotReadable("file_not_csv", "the file holds bytes that are not text.", "Export it again as CSV UTF-8.")
+        raise NotReadableError("file_not_csv", "the file holds bytes that are not text.", "Export it again as CSV UTF-8.")
     elif utf8 is None:
         encoding = "cp1252"
     if encoding != "utf-8":
@@ -137,12 +137,12 @@ def open_text(path: Path, private: Path) -> TextFile:
     if len(header) <= 1:
         for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
             if header_line.count(mark) >= 2:
-                raise NotReadable(
+                raise NotReadableError(
                     "file_delimiter",
                     f"the columns are separated by {name}, not commas.",
                     "Save the file as 'CSV UTF-8 (comma delimited)'.",
                 )
-        raise NotReadable(
+        raise NotReadableError(
             "file_not_csv", "the first line is not a header of comma-separated columns.", "Export it again with headers."
         )
     return TextFile(path, readable, digest.hexdigest(), encoding, header, lines)
@@ -160,7 +160,7 @@ def _convert(path: Path, target: Path, encoding: str) -> int:
                 lines += text.count("\n")
                 out.write(text)
     except UnicodeError:
-        raise NotReadable(
+        raise NotReadableError(
             "file_encoding", "the file is neither UTF-8, Windows-1252 nor UTF-16 text.", "Save it as 'CSV UTF-8'."
         ) from None
     return lines

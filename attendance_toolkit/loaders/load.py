@@ -1,5 +1,7 @@
 """Screen files, and load them into a store. The two public actions on pupil-level input."""
 
+# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
 from __future__ import annotations
 
 import os
@@ -12,10 +14,9 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from attendance_toolkit.errors import ScreeningError, StoreError, UnreadableFileError, VocabularyError
-from attendance_toolkit.loaders._text import NotReadable, TextFile, open_text
+from attendance_toolkit.errors import ScreeningError, StoreError, UnreadableFileError
+from attendance_toolkit.loaders._text import NotReadableError, TextFile, open_text
 from attendance_toolkit.loaders.pupil_flags import FlagReader
 from attendance_toolkit.loaders.school_census import (
     LAYOUT,
@@ -27,7 +28,7 @@ from attendance_toolkit.loaders.school_census import (
     read_small,
 )
 from attendance_toolkit.schema.census import Census, census_of
-from attendance_toolkit.schema.findings import FileInfo, Finding, ScreeningReport
+from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
 from attendance_toolkit.schema.tables import CENSUS_TABLES, PUPIL_FLAGS, UNUSED_TABLES, table_of_header, table_of_name
 from attendance_toolkit.store.keys import key_id, read_or_make_key
@@ -231,15 +232,18 @@ class _Run:
                 given.append((path, False))
         returns: dict[tuple[Path, str], ReturnFiles] = {}
         flags: list[TextFile] = []
-        seen: dict[tuple[str, str], str] = {}
+        opened: set[Path] = set()
         for path, in_folder in given:
+            if path.resolve() in opened:
+                continue
+            opened.add(path.resolve())
             named = table_of_name(path.stem)
             if named and named[1] in UNUSED_TABLES:
                 self.report.files.append(FileInfo(path.name, LAYOUT, f"{named[1]} (not used)"))
                 continue
             try:
                 file = open_text(path, self.private)
-            except NotReadable as error:
+            except NotReadableError as error:
                 # Notes and other CSV files may lie in a folder; a file that was named must be understood.
                 if in_folder and named is None:
                     self.report.add([finding("file_ignored", path.name, f"left out: {error.says}")])
@@ -250,11 +254,6 @@ class _Run:
             if table is None:
                 self._unknown(file, in_folder)
                 continue
-            again = seen.get((file.sha256, table))
-            if again is not None:
-                self.report.add([finding("file_repeated", file.name, f"the same file as {again}; it is read once.")])
-                continue
-            seen[(file.sha256, table)] = file.name
             if file.encoding != "utf-8":
                 self.report.add([finding("file_converted", file.name, f"read as {file.encoding} text, not UTF-8.")])
             if table == "pupil_flags":
@@ -263,9 +262,25 @@ class _Run:
             prefix = named[0] if named else path.stem
             group = returns.setdefault((path.resolve().parent, prefix), ReturnFiles(prefix))
             group.tables[table] = file
+        returns = self._drop_repeated(returns)
         kept = [r for r in returns.values() if "pupilonroll" in r.tables or "pupilnolongeronroll" in r.tables]
         self._share_loose_tables([r for r in returns.values() if r not in kept], kept)
         return kept, flags
+
+    def _drop_repeated(self, returns: dict[tuple[Path, str], ReturnFiles]) -> dict[tuple[Path, str], ReturnFiles]:
+        """Leave out a return whose files are all the same as another's: a copy in a second folder."""
+        seen: dict[tuple, str] = {}
+        kept = {}
+        for place, group in returns.items():
+            content = tuple(sorted((table, file.sha256) for table, file in group.tables.items()))
+            if content in seen:
+                self.report.add([
+                    finding("file_repeated", group.name, f"the same return as that of {seen[content]}; it is read once.")
+                ])  # fmt: skip
+                continue
+            seen[content] = group.name
+            kept[place] = group
+        return kept
 
     def _share_loose_tables(self, loose: list[ReturnFiles], kept: list[ReturnFiles]) -> None:
         """Read school tables that come without pupils for all returns; anything else without pupils is an error."""

@@ -105,13 +105,9 @@ TRAFFORD_TABLES = (
         "Overall attendance 2022/23 and 2023/24",
         (("phase", "phase"), ("measure", "measure")),
         (
-            PrintedColumn(
-                "national_2022_23", area=NATIONAL, academic_year=202223, label=_PUBLISHED.format("2022/23")
-            ),
+            PrintedColumn("national_2022_23", area=NATIONAL, academic_year=202223, label=_PUBLISHED.format("2022/23")),
             PrintedColumn("trafford_2022_23", academic_year=202223, label=_PUBLISHED.format("2022/23")),
-            PrintedColumn(
-                "national_2023_24", area=NATIONAL, academic_year=202324, label=_PUBLISHED.format("2023/24")
-            ),
+            PrintedColumn("national_2023_24", area=NATIONAL, academic_year=202324, label=_PUBLISHED.format("2023/24")),
             PrintedColumn("trafford_2023_24", academic_year=202324, label=_PUBLISHED.format("2023/24")),
             _portal("trafford_autumn_2024", "rate", "", "rate"),
         ),
@@ -178,9 +174,7 @@ def read_printed_table(
         known = "; ".join(
             f"{t.name}: {', '.join([k for k, _ in t.keys] + [c.name for c in t.columns])}" for t in tables
         )
-        raise UnreadableFileError(
-            f"{source.name} has the columns {', '.join(header)}. The known tables are: {known}."
-        )
+        raise UnreadableFileError(f"{source.name} has the columns {', '.join(header)}. The known tables are: {known}.")
     local = find_area(local_area)
     rows = []
     for number, line in lines:
@@ -261,9 +255,7 @@ def _read(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     except FileNotFoundError:
         raise UnreadableFileError(f"'{source}' does not exist.") from None
     except UnicodeDecodeError:
-        raise UnreadableFileError(
-            f"{source.name} is not UTF-8. Save it as 'CSV UTF-8 (comma delimited)'."
-        ) from None
+        raise UnreadableFileError(f"{source.name} is not UTF-8. Save it as 'CSV UTF-8 (comma delimited)'.") from None
     if not lines:
         raise UnreadableFileError(f"{source.name} is empty.")
     return header, lines

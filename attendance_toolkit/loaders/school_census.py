@@ -13,14 +13,15 @@ What happens to a row
     return, which carries the summer term before. The row still describes the pupil.
 """
 
+# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -33,8 +34,8 @@ from attendance_toolkit.schema.codes import CODE_LABELS, allowed_codes, ethnicit
 from attendance_toolkit.schema.findings import IDENTIFYING_COLUMNS, Finding, mask
 from attendance_toolkit.schema.rules import RULES, finding
 from attendance_toolkit.schema.tables import ALIASES, CENSUS_TABLES, TableSpec
-from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
 from attendance_toolkit.store.keys import UPN_STATES, check_upns, pseudonyms
+from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
 from attendance_toolkit.vocabulary.areas import area_of_laestab
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import REASON_COLUMNS
@@ -222,7 +223,7 @@ def census_from_rows(file: TextFile, rows: list[dict[str, str]]) -> tuple[Census
 
 # ---- dates -------------------------------------------------------------------------------------------
 
-_MONTHS = {m: i for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
 _EXTRACT = re.compile(r"^(\d{4})-([A-Za-z]{3}|\d{1,2})-(\d{1,2})(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?Z?$")
 _SLASHED = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})(?: \d{1,2}:\d\d(?::\d\d)?)?$")
 _SERIAL = re.compile(r"^(\d{5})(?:\.\d+)?$")
@@ -556,9 +557,7 @@ class ReturnReader:
             for text, on_roll, count, first in rows:
                 day, style = parse_date(text)
                 # Days and months cannot be told apart where no day is above 12, or where some month is.
-                if style == "month first" or (style == "unclear" and "day first" not in seen):
-                    day, style = None, "unreadable"
-                elif style == "unclear" and "month first" in seen:
+                if style == "month first" or (style == "unclear" and "day first" not in seen) or (style == "unclear" and "month first" in seen):
                     day, style = None, "unreadable"
                 (births if column == "dob" else texts)[text] = day
                 if column == "dob" and day and not 0 <= self.census.year - day.year <= 25:
@@ -605,10 +604,10 @@ class ReturnReader:
                         rule, self._pupil_file(on_roll), f"'{_show(text)}' {says}.", record=first // 2, column=column,
                         value=_show(text), count=count, fix="The row is set aside.",
                     )  # fmt: skip
-                    quoted = text.replace("'", "''")
                     self.con.execute(
                         f"INSERT INTO set_aside SELECT rid, '{rule}' FROM raw_pupil"
-                        f" WHERE {column} = '{quoted}' AND on_roll = {on_roll}"
+                        f" WHERE {column} = $text AND on_roll = {on_roll}",
+                        {"text": text},
                     )
         self._map("map_number", {"code": list(numbers), "number": list(numbers.values())},
                   {"code": pa.string(), "number": pa.int32()})  # fmt: skip
@@ -792,10 +791,10 @@ class ReturnReader:
             )  # fmt: skip
             self.con.execute("INSERT INTO set_aside SELECT rid, 'pupil_in_two_files' FROM repeated")
         if self.remember and "pupilonroll" in self.files.tables:
-            name = self._pupil_file(True).name.replace("'", "''")
             self.con.execute(
-                f"INSERT INTO seen SELECT {self.census.sequence}, laestab, upn, '{name}' FROM pupil"
-                " WHERE on_roll AND upn_state = 0 AND laestab IS NOT NULL AND rid NOT IN (SELECT rid FROM set_aside)"
+                f"INSERT INTO seen SELECT {self.census.sequence}, laestab, upn, $file FROM pupil"
+                " WHERE on_roll AND upn_state = 0 AND laestab IS NOT NULL AND rid NOT IN (SELECT rid FROM set_aside)",
+                {"file": self._pupil_file(True).name},
             )
 
     remember = True

@@ -178,16 +178,12 @@ def equivalent_at_current_cohort(
     >>> round(equivalent_at_current_cohort(893, "2.3", 32_144), 1)
     153.7
     """
-    if (
-        isinstance(count, pd.Series)
-        or isinstance(cohort, pd.Series)
-        or isinstance(previous_percent, pd.Series)
-    ):
+    if isinstance(count, pd.Series) or isinstance(cohort, pd.Series) or isinstance(previous_percent, pd.Series):
         previous = previous_percent if isinstance(previous_percent, pd.Series) else float(previous_percent)
         return _number(count) - _number(previous) * _number(cohort) / 100
-    missing = [value for value in (count, cohort, previous_percent) if value is None or pd.isna(value)]
-    if missing:
-        return np.nan
+    for value in (count, cohort, previous_percent):
+        if value is None or value is pd.NA or np.isnan(float(value)):
+            return np.nan
     return float(Decimal(str(count)) - Decimal(str(previous_percent)) * Decimal(str(cohort)) / 100)
 
 
@@ -199,18 +195,22 @@ def three_year_mean(rates: Sequence[float | None]) -> float:
     >>> round(three_year_mean([0.076, 0.079, 0.077]), 4)
     0.0773
     """
-    values = [_number(rate) for rate in rates]
+    values = [np.nan if rate is None else float(rate) for rate in rates]
     return float(np.mean(values)) if values else np.nan
 
 
-def pooled_rate(numerators: Sequence[Count], denominators: Sequence[Count]) -> float:
+def pooled_rate(numerators: Sequence[float | None], denominators: Sequence[float | None]) -> float:
     """Return the rate of several years taken together: the ratio of the sums; missing if a count is.
 
     >>> pooled_rate([1, 3], [10, 10])
     0.2
     """
-    total = ratio(sum(_number(n) for n in numerators), sum(_number(d) for d in denominators))
-    return float(total)
+
+    def total(counts: Sequence[float | None]) -> float:
+        return sum(np.nan if count is None else float(count) for count in counts)
+
+    below = total(denominators)
+    return total(numerators) / below if below else np.nan
 
 
 def attendance_from_absence(rows: pd.DataFrame) -> pd.DataFrame:
@@ -255,13 +255,15 @@ def card_rows(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     group the figure is about, or of the rest if that is smaller.
     """
     totals = add_cells(cells, by)
-    missed = _number(totals["sessions_authorised"]) + _number(totals["sessions_unauthorised"])
-    possible, enrolments = _number(totals["sessions_possible"]), _number(totals["enrolments"])
+
+    def count(name: str) -> pd.Series:
+        return totals[name].astype("Float64").astype("float64")
+
+    missed = count("sessions_authorised") + count("sessions_unauthorised")
+    possible, enrolments = count("sessions_possible"), count("enrolments")
     parts = []
 
-    def put(
-        measure: str, numerator: Rate, denominator: Rate, rate: Rate, size: Rate, known: pd.Series
-    ) -> None:
+    def put(measure: str, numerator: Rate, denominator: Rate, rate: Rate, size: Rate, known: pd.Series) -> None:
         rows = totals[list(by)].copy()
         rows["measure"] = measure
         rows["numerator"], rows["denominator"], rows["rate"] = numerator, denominator, rate
@@ -271,13 +273,11 @@ def card_rows(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         parts.append(rows)
 
     for group in ("persistent", "severe"):
-        absentees = _number(totals[f"{group}_absentees"])
-        group_missed = _number(totals[f"sessions_authorised_{group}"]) + _number(
-            totals[f"sessions_unauthorised_{group}"]
-        )
-        group_possible = _number(totals[f"sessions_possible_{group}"])
+        absentees = count(f"{group}_absentees")
+        group_missed = count(f"sessions_authorised_{group}") + count(f"sessions_unauthorised_{group}")
+        group_possible = count(f"sessions_possible_{group}")
         known = (missed + group_missed + possible + group_possible + enrolments + absentees).notna()
-        smaller = np.minimum(absentees, enrolments - absentees)
+        smaller = absentees.where(absentees <= enrolments - absentees, enrolments - absentees)
         others, others_possible = missed - group_missed, possible - group_possible
         put(
             f"overall_absence_rate_without_{group}",

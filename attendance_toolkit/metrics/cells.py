@@ -101,7 +101,7 @@ def enrolment_years(pupil_terms: Any, by: Sequence[str] = (), *, rules: Inclusio
     sums = ["possible", "authorised", "unauthorised", "covid", "possible_before_6", *REASON_COLUMNS]
     enrolments = frame.group_by(key).agg(
         *[nw.col(name).sum() for name in sums],
-        *[nw.col(name).any_value(ignore_nulls=True) for name in held],
+        *[nw.col(name).any_value() for name in held],
     )
     if rules.exclude_half_term_6_joiners:
         before = nw.col("possible_before_6")

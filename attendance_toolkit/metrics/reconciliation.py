@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pandas as pd
 
@@ -82,8 +83,10 @@ def _overlap(first: tuple[Fraction, Fraction], second: tuple[Fraction, Fraction]
     return first[0] <= second[1] and second[0] <= first[1]
 
 
-def _agrees(printed: float, decimals: int, value: float, value_decimals: int | None) -> bool:
-    known = (_exact(value),) * 2 if value_decimals is None else rounding_interval(value, value_decimals)
+def _agrees(printed: float, decimals: int, value: float, value_decimals: Any) -> bool:
+    """Return whether a printed value and a published one can be the same; <NA> decimals: it is exact."""
+    exact = (_exact(value), _exact(value))
+    known = exact if pd.isna(value_decimals) else rounding_interval(value, int(value_decimals))
     return _overlap(rounding_interval(printed, decimals), known)
 
 
@@ -95,14 +98,18 @@ def _name(measure: str) -> str:
     return MEASURES[measure].label.split(" (")[0].lower() if measure in MEASURES else measure
 
 
-def _where(cell: pd.Series) -> str:
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _where(cell: Mapping[str, Any]) -> str:
     parts = [] if cell["phase"] == ALL else [cell["phase"]]
     parts += [cell["group"]] if cell["group"] not in (ALL, "") else []
     parts += [f"year {cell['nc_year']}"] if cell["nc_year"] != ALL else []
     return ", ".join(parts)
 
 
-def _place(cell: pd.Series) -> str:
+def _place(cell: Mapping[str, Any]) -> str:
     """Return the area and time of a column."""
     period = "" if cell["period"] == "year" else f"{cell['period']} "
     return f"{find_area(cell['area_code']).name} {period}{show_academic_year(cell['academic_year'])}"
@@ -126,7 +133,7 @@ def check_rates_against_counts(printed: pd.DataFrame) -> tuple[PrintedFinding, .
         sizes, on=key, suffixes=("", "_size")
     )
     found = []
-    for _, cell in both.iterrows():
+    for cell in _records(both):
         count, size, decimals = int(cell["value_count"]), int(cell["value_size"]), int(cell["decimals"])
         low, high = rounding_interval(cell["value"], decimals)
         if size and low <= Fraction(100 * count, size) <= high:
@@ -154,17 +161,17 @@ def check_parts_add_up(
     cells = cells[cells["role"].isin(["count", "size"])]
     found = []
     for (table, phase, column), rows in cells.groupby(["table", "phase", "column"], sort=False):
-        by_group = rows.set_index("group")
-        if ALL not in by_group.index:
+        groups = {cell["group"]: cell for cell in _records(rows)}
+        if ALL not in groups:
             continue
-        total = int(by_group.loc[ALL, "value"])
+        total = int(groups[ALL]["value"])
         for family, parts in families.items():
-            if not set(parts) <= set(by_group.index):
+            if not set(parts) <= set(groups):
                 continue
-            added = sum(int(by_group.loc[part, "value"]) for part in parts)
+            added = sum(int(groups[part]["value"]) for part in parts)
             if added == total:
                 continue
-            names = " and ".join(parts) if len(parts) == 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+            names = f"{', '.join(parts[:-1])} and {parts[-1]}"
             rest = f"{added - total:,} too many"
             if added < total:
                 rest = f"{total - added:,} {'is' if total - added == 1 else 'are'} in none of these groups"
@@ -172,18 +179,19 @@ def check_parts_add_up(
                 PrintedFinding(
                     "parts_add_up",
                     str(table),
-                    tuple((int(by_group.loc[part, "row"]), str(column)) for part in parts),
+                    tuple((int(groups[part]["row"]), str(column)) for part in parts),
                     f"{added:,}",
                     f"{total:,}",
-                    f"{phase}, by {family}: {names} add up to {added:,} of {total:,}"
-                    f" {'enrolments' if by_group.loc[ALL, 'role'] == 'size' else _absentees(rows)}; {rest}.",
+                    f"{phase}, by {family}: {names} add up to {added:,} of {total:,} {_counted(groups[ALL])}; {rest}.",
                 )
             )
     return tuple(found)
 
 
-def _absentees(rows: pd.DataFrame) -> str:
-    return "severe absentees" if (rows["measure"] == "severe_absence_rate").all() else "persistent absentees"
+def _counted(cell: Mapping[str, Any]) -> str:
+    if cell["role"] == "size":
+        return "enrolments"
+    return "severe absentees" if cell["measure"] == "severe_absence_rate" else "persistent absentees"
 
 
 def check_components(
@@ -195,28 +203,24 @@ def check_components(
     found = []
     for (table, *_), rows in cells.groupby(["table", "column", "phase", "group", "nc_year"], sort=False):
         for measures, total in identities:
-            parts = rows[rows["measure"].isin(measures)]
-            if set(parts["measure"]) != set(measures) or len(parts) != len(measures):
+            cells_of = {cell["measure"]: cell for cell in _records(rows)}
+            if not set(measures) <= set(cells_of):
                 continue
-            parts = parts.set_index("measure").loc[list(measures)]
-            ends = [
-                rounding_interval(v, int(d)) for v, d in zip(parts["value"], parts["decimals"], strict=True)
-            ]
-            low, high = sum(e[0] for e in ends), sum(e[1] for e in ends)
-            if low <= total <= high:
+            parts = [cells_of[measure] for measure in measures]
+            ends = [rounding_interval(part["value"], int(part["decimals"])) for part in parts]
+            if sum(end[0] for end in ends) <= total <= sum(end[1] for end in ends):
                 continue
-            decimals = int(parts["decimals"].max())
-            added = show_number(float(sum(_exact(v) for v in parts["value"])), decimals)
-            first = parts.iloc[0]
-            sums = " + ".join(f"{_name(m)} {show_number(v, decimals)}" for m, v in parts["value"].items())
+            decimals = max(int(part["decimals"]) for part in parts)
+            added = show_number(float(sum(_exact(part["value"]) for part in parts)), decimals)
+            sums = " + ".join(f"{_name(part['measure'])} {show_number(part['value'], decimals)}" for part in parts)
             found.append(
                 PrintedFinding(
                     "adds_to_100",
                     str(table),
-                    tuple((int(r), str(c)) for r, c in zip(parts["row"], parts["column"], strict=True)),
+                    tuple((int(part["row"]), part["column"]) for part in parts),
                     added,
                     str(total),
-                    f"{_where(first)}, {_place(first)}: {sums} = {added}, not {total}{_ONE_OF}",
+                    f"{_where(parts[0])}, {_place(parts[0])}: {sums} = {added}, not {total}{_ONE_OF}",
                 )
             )
     return tuple(found)
@@ -230,11 +234,8 @@ def check_severe_within_persistent(printed: pd.DataFrame) -> tuple[PrintedFindin
     persistent = cells[cells["measure"] == "persistent_absence_rate"]
     both = severe.merge(persistent, on=named, suffixes=("", "_p"))
     found = []
-    for _, cell in both.iterrows():
-        half = [
-            rounding_interval(cell[v], int(cell[d]))
-            for v, d in (("value", "decimals"), ("value_p", "decimals_p"))
-        ]
+    for cell in _records(both):
+        half = [rounding_interval(cell[v], int(cell[d])) for v, d in (("value", "decimals"), ("value_p", "decimals_p"))]
         if cell["role"] != "rate":
             half = [(_exact(cell["value"]),) * 2, (_exact(cell["value_p"]),) * 2]
         if half[0][0] <= half[1][1]:
@@ -263,39 +264,33 @@ def check_between_groups(
     sizes = cells[cells["role"] == "size"]
     found = []
     rates = cells[cells["role"] == "rate"]
-    for (table, phase, measure, column), rows in rates.groupby(
-        ["table", "phase", "measure", "column"], sort=False
-    ):
-        groups = rows.drop_duplicates("group").set_index("group")
-        if ALL not in groups.index:
+    for (table, phase, measure, column), rows in rates.groupby(["table", "phase", "measure", "column"], sort=False):
+        groups = {cell["group"]: cell for cell in _records(rows)}
+        if ALL not in groups:
             continue
-        total = groups.loc[ALL]
+        total = groups[ALL]
+        same = (sizes["table"] == table) & (sizes["phase"] == phase)
+        for name in ("area_code", "academic_year", "period"):
+            same &= sizes[name] == total[name]
+        size = {cell["group"]: cell["value"] for cell in _records(sizes[same])}
         for family, parts in families.items():
-            if not set(parts) <= set(groups.index):
+            if not set(parts) <= set(groups):
                 continue
-            size = sizes[
-                (sizes["table"] == table) & (sizes["phase"] == phase) & (sizes["area_code"] == total["area_code"])
-                & (sizes["academic_year"] == total["academic_year"]) & (sizes["period"] == total["period"])
-            ].set_index("group")["value"]  # fmt: skip
-            if (
-                ALL in size.index
-                and set(parts) <= set(size.index)
-                and size.loc[list(parts)].sum() != size.loc[ALL]
-            ):
+            if {ALL, *parts} <= set(size) and sum(size[part] for part in parts) != size[ALL]:
                 continue
-            ends = [rounding_interval(groups.loc[p, "value"], int(groups.loc[p, "decimals"])) for p in parts]
-            span = min(e[0] for e in ends), max(e[1] for e in ends)
+            ends = [rounding_interval(groups[part]["value"], int(groups[part]["decimals"])) for part in parts]
+            span = min(end[0] for end in ends), max(end[1] for end in ends)
             if _overlap(span, rounding_interval(total["value"], int(total["decimals"]))):
                 continue
             found.append(
                 PrintedFinding(
                     "between_groups",
                     str(table),
-                    tuple((int(groups.loc[g, "row"]), str(column)) for g in (ALL, *parts)),
+                    tuple((int(groups[group]["row"]), str(column)) for group in (ALL, *parts)),
                     total["printed"],
                     f"{float(span[0]):g} to {float(span[1]):g}",
-                    f"{phase}, {_place(total)}: {_name(str(measure))} of all ({total['printed']}) lies outside that of every group"
-                    f" by {family}.",
+                    f"{phase}, {_place(total)}: {_name(str(measure))} of all ({total['printed']}) lies outside"
+                    f" that of every group by {family}.",
                 )
             )
     return tuple(found)
@@ -310,15 +305,13 @@ def _published(rates: pd.DataFrame) -> pd.DataFrame:
     if "reason" in rows:
         rows = rows[rows["reason"] == ALL]
     if "decimals" not in rows:
-        rows = rows.assign(decimals=pd.NA)
+        rows = rows.assign(decimals=pd.Series(pd.NA, index=rows.index, dtype="Int64"))
     key = ["series", "academic_year", "area_code", "phase", "measure"]
     made = attendance_from_absence(rows[rows["series"] == "census"])
     rows = pd.concat([rows, made[made["rate"].notna()]], ignore_index=True).drop_duplicates(key)
     exact = rows["printed"] if "printed" in rows else pd.Series("", index=rows.index)
     rows = rows.assign(
-        percent=[
-            float(t) if t else float(Decimal(repr(r)) * 100) for t, r in zip(exact, rows["rate"], strict=True)
-        ]
+        percent=[float(t) if t else float(Decimal(repr(r)) * 100) for t, r in zip(exact, rows["rate"], strict=True)]
     )
     return rows[[*key, "percent", "decimals"]]
 
@@ -339,13 +332,11 @@ def compare_with_published(printed: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
     (published), percent_decimals and ``agrees``.
     """
     cells = _numbers(printed)
-    cells = cells[
-        (cells["role"] == "rate") & cells["published"] & (cells["group"] == ALL) & (cells["nc_year"] == ALL)
-    ]
+    cells = cells[(cells["role"] == "rate") & cells["published"] & (cells["group"] == ALL) & (cells["nc_year"] == ALL)]
     known = _published(rates).rename(columns={"decimals": "percent_decimals"})
     both = cells.merge(known, on=["academic_year", "area_code", "phase", "measure"])
     both["agrees"] = [
-        _agrees(value, int(decimals), percent, None if pd.isna(known_decimals) else int(known_decimals))
+        _agrees(value, int(decimals), percent, known_decimals)
         for value, decimals, percent, known_decimals in zip(
             both["value"], both["decimals"], both["percent"], both["percent_decimals"], strict=True
         )
@@ -392,25 +383,22 @@ def check_against_published(printed: pd.DataFrame, rates: pd.DataFrame) -> tuple
     series = column_series(printed, rates).set_index(["table", "column"])["series"]
     known = _published(rates)
     found = []
-    for _, cell in both.iterrows():
+    for cell in _records(both):
         if cell["agrees"] or cell["series"] != series[cell["table"], cell["column"]]:
             continue
         decimals = int(cell["decimals"])
-        near = known[
-            (known["series"] == cell["series"]) & (known["area_code"] == cell["area_code"])
-            & (known["academic_year"] == cell["academic_year"]) & known["phase"].isin([cell["phase"], ALL_SCHOOLS])
-        ]  # fmt: skip
+        near = known[known["phase"].isin([cell["phase"], ALL_SCHOOLS])]
+        for name in ("series", "area_code", "academic_year"):
+            near = near[near[name] == cell[name]]
+        # The same phase before all schools.
+        others = sorted(_records(near), key=lambda row: row["phase"] != cell["phase"])
         same = [
-            f"{_name(row.measure)}, {row.phase}"
-            for row in near.sort_values("phase", key=lambda p: p != cell["phase"]).itertuples()
-            if (row.measure, row.phase) != (cell["measure"], cell["phase"])
-            and _agrees(
-                cell["value"], decimals, row.percent, None if pd.isna(row.decimals) else int(row.decimals)
-            )
+            f"{_name(row['measure'])}, {row['phase']}"
+            for row in others
+            if (row["measure"], row["phase"]) != (cell["measure"], cell["phase"])
+            and _agrees(cell["value"], decimals, row["percent"], row["decimals"])
         ]
-        shifted = (
-            f" {_percent(cell['value'], decimals)} is the published figure for {same[0]}." if same else ""
-        )
+        shifted = f" {_percent(cell['value'], decimals)} is the published figure for {same[0]}." if same else ""
         expected = _percent(round_half_up(cell["percent"], decimals), decimals)
         found.append(
             PrintedFinding(
@@ -434,10 +422,7 @@ def check_series_mixed(printed: pd.DataFrame, rates: pd.DataFrame) -> tuple[Prin
     for (table, _), columns in known.groupby(["table", "area_code"], sort=False):
         if columns["series"].nunique() < 2:
             continue
-        parts = [
-            f"{find_area(row.area_code).name} {show_academic_year(row.academic_year)} is {SERIES[row.series].label}"
-            for row in columns.itertuples()
-        ]
+        parts = [f"{_place(row | {'period': 'year'})} is {SERIES[row['series']].label}" for row in _records(columns)]
         found.append(
             PrintedFinding(
                 "series_mixed",
@@ -474,7 +459,8 @@ class GapClaim:
 #: Section 5.3 of Trafford's report, as claims about its Table 2.
 TRAFFORD_CLAIMS = (
     GapClaim(
-        "The attendance gap between pupils who receive free school meals and the others is in line with the national gap.",
+        "The attendance gap between pupils who receive free school meals and the others is in line with the"
+        " national gap.",
         "trafford_attendance_2023_24",
         "national_attendance_2023_24",
         (("FSM", "Non-FSM"),),
@@ -513,34 +499,31 @@ def gap_comparison(printed: pd.DataFrame, claim: GapClaim) -> pd.DataFrame:
             verdict = "cannot be told" if abs(distance) < slack and claim.relation != "in line" else ""
             verdict = verdict or ("holds" if distance <= 0 else "fails")
             rows.append((table, phase, group, against, float(local), float(national), verdict))
-    return pd.DataFrame(
-        rows, columns=["table", "phase", "group", "against", "local_pp", "national_pp", "verdict"]
-    )
+    return pd.DataFrame(rows, columns=["table", "phase", "group", "against", "local_pp", "national_pp", "verdict"])
 
 
-def check_gap_claims(
-    printed: pd.DataFrame, claims: Iterable[GapClaim] = TRAFFORD_CLAIMS
-) -> tuple[PrintedFinding, ...]:
+def check_gap_claims(printed: pd.DataFrame, claims: Iterable[GapClaim] = TRAFFORD_CLAIMS) -> tuple[PrintedFinding, ...]:
     """Find phases and groups for which a sentence about gaps is not true of the printed table."""
     found = []
     for claim in claims:
         gaps = gap_comparison(printed, claim)
-        for row in gaps[gaps["verdict"] == "fails"].itertuples():
+        for row in _records(gaps[gaps["verdict"] == "fails"]):
             cells = printed[
-                (printed["table"] == row.table) & (printed["phase"] == row.phase)
-                & printed["group"].isin([row.group, row.against])
+                (printed["table"] == row["table"])
+                & (printed["phase"] == row["phase"])
+                & printed["group"].isin([row["group"], row["against"]])
                 & printed["column"].isin([claim.local_column, claim.national_column])
-            ]  # fmt: skip
+            ]
+            local, national = show_number(row["local_pp"], 1), show_number(row["national_pp"], 1)
             found.append(
                 PrintedFinding(
                     "gap_claim",
-                    row.table,
+                    row["table"],
                     tuple((int(r), str(c)) for r, c in zip(cells["row"], cells["column"], strict=True)),
                     claim.text,
                     claim.relation,
-                    f"{row.phase}, {row.group} against {row.against}: the local gap is"
-                    f" {show_number(row.local_pp, 1)} percentage points, the national {show_number(row.national_pp, 1)};"
-                    f" the text says '{claim.relation}'.",
+                    f"{row['phase']}, {row['group']} against {row['against']}: the local gap is {local} percentage"
+                    f" points, the national {national}; the text says '{claim.relation}'.",
                     flags=False,
                     columns=(claim.local_column, claim.national_column),
                 )
@@ -565,16 +548,20 @@ def denominators_for(count: int, percent: float, decimals: int = 0) -> tuple[int
 def sizes_for(percents: Sequence[float], sizes: Iterable[int], decimals: int = 0) -> tuple[int, ...]:
     """Return the group sizes that can be split into parts with exactly these printed percentages.
 
+    Halves are rounded up, as spreadsheets and DfE do: 4 of 32 (12.5%) is printed as 13%.
+
     >>> sizes_for([47, 41, 12], range(10, 46))
     (17, 34)
     """
     fitting = []
     for size in sizes:
+        if size <= 0:
+            continue
         # The whole numbers each part may be; the parts must also add up to the size.
         sums = {0}
         for percent in percents:
             low, high = rounding_interval(percent, decimals)
-            counts = [k for k in range(size + 1) if size and low <= Fraction(100 * k, size) <= high]
+            counts = [k for k in range(size + 1) if low <= Fraction(100 * k, size) < high]
             sums = {total + k for total in sums for k in counts}
         if size in sums:
             fitting.append(size)
@@ -756,6 +743,4 @@ def printed_measure_rows(
         "area_code",
         "area_level",
     ]
-    return rows[
-        [*order, "phase", "group", "nc_year", *MEASURE_CORE, "printed", "decimals", "flag", "expected"]
-    ]
+    return rows[[*order, "phase", "group", "nc_year", *MEASURE_CORE, "printed", "decimals", "flag", "expected"]]

@@ -133,9 +133,7 @@ class Cell:
         object.__setattr__(self, "text", str(self.text))
         object.__setattr__(self, "value", _plain(self.value))
         if self.symbol and self.symbol not in SYMBOLS:
-            raise ReportError(
-                f"'{self.symbol}' is not a DfE symbol. Use one of: {', '.join(sorted(SYMBOLS))}."
-            )
+            raise ReportError(f"'{self.symbol}' is not a DfE symbol. Use one of: {', '.join(sorted(SYMBOLS))}.")
         if self.symbol in _SYMBOLS_INSTEAD and (
             self.value is not None or self.text not in ("", self.symbol, f"[{self.symbol}]")
         ):
@@ -301,9 +299,7 @@ class Figure(Block):
         if self.data.id == self.id:
             raise ReportError(f"Figure '{self.id}' and its data table need different ids.")
         if not self.title.strip() or len(self.alt.strip()) < 20:
-            raise ReportError(
-                f"Figure '{self.id}' needs a title and a text equivalent of more than a few words."
-            )
+            raise ReportError(f"Figure '{self.id}' needs a title and a text equivalent of more than a few words.")
 
     def plain_text(self) -> str:
         """Return title, subtitle and the text equivalent."""
@@ -458,9 +454,7 @@ def block_from_document(document: Mapping[str, Any]) -> Block:
     """
     kind = document.get("kind")
     if kind not in _BLOCKS or document.get("version") != VERSION:
-        raise ReportError(
-            f"A cell output of kind '{kind}' was made by another version of the toolkit. Run it again."
-        )
+        raise ReportError(f"A cell output of kind '{kind}' was made by another version of the toolkit. Run it again.")
     values = {key: value for key, value in document.items() if key not in ("kind", "version")}
     if kind == "table":
         values = _table_values(values)
@@ -476,7 +470,5 @@ def block_from_document(document: Mapping[str, Any]) -> Block:
 
 
 def _table_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    rows = tuple(
-        Row(**{**row, "cells": tuple(Cell(**cell) for cell in row["cells"])}) for row in values["rows"]
-    )
+    rows = tuple(Row(**{**row, "cells": tuple(Cell(**cell) for cell in row["cells"])}) for row in values["rows"])
     return {**values, "columns": tuple(Column(**column) for column in values["columns"]), "rows": rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -40,6 +40,14 @@ class Format:
     def number(self, rate: float) -> str:
         """Return the number without its unit, as in a table."""
         return show_number(rate * self.scale, self.decimals, signed=self.signed)
+
+    def with_decimals(self, decimals: Any) -> Format:
+        """Return the format with the decimals a figure was published with; missing leaves it as it is.
+
+        A figure published as 0.75 is not cut to 0.8: its third decimal is unknown, and DfE's own one-decimal
+        figure is 0.7.
+        """
+        return self if is_missing(decimals) else replace(self, decimals=int(decimals))
 
     def short(self, rate: float) -> str:
         """Return the number with its unit, as on a chart."""
@@ -99,6 +107,11 @@ def source_of(table: ProtectedTable, source: str = "") -> str:
     return text
 
 
+def records(table: ProtectedTable) -> list[dict[str, Any]]:
+    """Return the rows as dictionaries."""
+    return [{str(name): value for name, value in row.items()} for row in table.rows.to_dict("records")]
+
+
 def levels(column: pd.Series) -> list[Any]:
     """Return the levels present, in the order of a categorical, else as they first occur."""
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -134,7 +147,7 @@ def rate_cell(row: Mapping[str, Any], column: str = "rate") -> Cell:
     value = row[column]
     if is_missing(value):
         return Cell(symbol="x")
-    how = measure_format(str(row["measure"]))
+    how = measure_format(str(row["measure"])).with_decimals(row.get("decimals"))
     return Cell(how.number(float(value)), float(value) * how.scale, symbol=str(row["symbol"]))
 
 
@@ -186,4 +199,5 @@ def single_format(table: ProtectedTable) -> Format:
     formats = [measure_format(str(name)) for name in measures]
     if len({(f.unit, f.scale) for f in formats}) > 1:
         raise ReportError("One figure cannot mix percentages with other units. Draw one figure for each.")
-    return formats[0]
+    published = table.rows["decimals"].dropna() if "decimals" in table.rows.columns else []
+    return formats[0].with_decimals(max(published) if len(published) else None)

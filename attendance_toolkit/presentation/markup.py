@@ -121,9 +121,7 @@ def _source_line(source: str, context: PageContext) -> str:
     return f'<p class="source">Source: {text_html(source)}</p>' if source else ""
 
 
-def _small_print(
-    block: Table | Figure, context: PageContext, *, extra: Iterable[str] = (), source: bool = True
-) -> str:
+def _small_print(block: Table | Figure, context: PageContext, *, extra: Iterable[str] = (), source: bool = True) -> str:
     parts = [f'<p class="note">{text_html(note)}</p>' for note in extra]
     if block.notes:
         parts.append(f'<p class="note">{text_html(" ".join(block.notes))}</p>')
@@ -209,10 +207,8 @@ def _bodies(table: Table, notes: dict[str, int]) -> str:
                 bodies.append("</tbody>")
             bodies.append("<tbody>")
             if row.section:
-                span = len(table.columns)
-                bodies.append(
-                    f'<tr class="section"><th scope="rowgroup" colspan="{span}">{text_html(row.section)}</th></tr>'
-                )
+                span, section = len(table.columns), text_html(row.section)
+                bodies.append(f'<tr class="section"><th scope="rowgroup" colspan="{span}">{section}</th></tr>')
             section = row.section
         bodies.append(_row(row, table.columns, notes))
     return "\n".join([*bodies, "</tbody>"]) if bodies else ""
@@ -232,14 +228,8 @@ def _least_width(table: Table) -> int:
 
     widths = []
     for index, column in enumerate(table.columns):
-        texts = (
-            [row.header for row in table.rows]
-            if index == 0
-            else [row.cells[index - 1].shown for row in table.rows]
-        )
-        body = max(
-            (longest_word(t) if index == 0 or column.align == "left" else len(t) for t in texts), default=0
-        )
+        texts = [row.header for row in table.rows] if index == 0 else [row.cells[index - 1].shown for row in table.rows]
+        body = max((longest_word(t) if index == 0 or column.align == "left" else len(t) for t in texts), default=0)
         widths.append(max(body, longest_word(column.heading)) + 2)
     return sum(widths)
 
@@ -251,19 +241,14 @@ _FITS_A_PHONE = 30
 def _table_element(table: Table, element_id: str, label: str) -> str:
     notes = _cell_notes(table)
     subtitle = f'<span class="subtitle">{text_html(table.subtitle)}</span>' if table.subtitle else ""
-    caption = (
-        f'<caption id="{element_id}-caption"><span class="cap">'
-        f'<strong class="title">{text_html(label)}{text_html(table.title)}</strong>{subtitle}</span></caption>'
-    )
-    body = _bodies(table, notes) or (
-        f'<tbody><tr><td colspan="{len(table.columns)}">No figures.</td></tr></tbody>'
-    )
-    element = (
-        f"<table>\n{caption}\n{_column_groups(table)}<thead>\n{_head_rows(table)}\n</thead>\n{body}\n</table>"
-    )
+    title = f'<strong class="title">{text_html(label)}{text_html(table.title)}</strong>'
+    caption = f'<caption id="{element_id}-caption"><span class="cap">{title}{subtitle}</span></caption>'
+    body = _bodies(table, notes) or (f'<tbody><tr><td colspan="{len(table.columns)}">No figures.</td></tr></tbody>')
+    element = f"<table>\n{caption}\n{_column_groups(table)}<thead>\n{_head_rows(table)}\n</thead>\n{body}\n</table>"
     if _least_width(table) <= _FITS_A_PHONE:
         return element
-    return f'<div class="scroller" role="region" tabindex="0" aria-labelledby="{element_id}-caption">\n{element}\n</div>'
+    access = f'role="region" tabindex="0" aria-labelledby="{element_id}-caption"'
+    return f'<div class="scroller" {access}>\n{element}\n</div>'
 
 
 def _legend(table: Table) -> list[str]:
@@ -382,12 +367,11 @@ def sparkline(
         last = place(index, value)
         path += f"{'L' if pen_down else 'M'}{last[0]:g} {last[1]:g}"
         pen_down = True
-    access = (
-        f'role="img" aria-label="{attribute(label)}"' if label else 'aria-hidden="true" focusable="false"'
-    )
+    access = f'role="img" aria-label="{attribute(label)}"' if label else 'aria-hidden="true" focusable="false"'
     return (
         f'<svg class="spark" viewBox="0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}" width="{_SPARK_WIDTH}"'
-        f' height="{_SPARK_HEIGHT}" {access}><path d="{path}"/><circle cx="{last[0]:g}" cy="{last[1]:g}" r="3"/></svg>'
+        f' height="{_SPARK_HEIGHT}" {access}><path d="{path}"/>'
+        f'<circle cx="{last[0]:g}" cy="{last[1]:g}" r="3"/></svg>'
     )
 
 
@@ -413,7 +397,8 @@ def preview(block: Block) -> str:
     if isinstance(block, PageHead):
         facts = "".join(f"<li>{text_html(label)}: {text_html(text)}</li>" for label, text in block.facts)
         banner = f"<p><strong>{SYNTHETIC}.</strong> {SYNTHETIC_BANNER}</p>" if block.synthetic else ""
-        return f"{banner}<p><strong>{text_html(block.title)}</strong><br>{text_html(block.subtitle)}</p><ul>{facts}</ul>"
+        title = f"<p><strong>{text_html(block.title)}</strong><br>{text_html(block.subtitle)}</p>"
+        return f"{banner}{title}<ul>{facts}</ul>"
     if isinstance(block, Result):
         return f"<p><small>{text_html(block.plain_text())}</small></p>"
     if isinstance(block, Table):

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
 
 Record = Mapping[str, Any]
@@ -18,6 +20,20 @@ def percent(rate: float, decimals: int = 1) -> str:
     '7.7%'
     """
     return f"{show_number(rate * 100, decimals)}%"
+
+
+def said(record: Record) -> str:
+    """Return a record's rate as a percentage, with the decimals it was published with (1 if it was not).
+
+    >>> said({"rate": 0.0075, "decimals": 2}), said({"rate": 0.0077})
+    ('0.75%', '0.8%')
+    """
+    return percent(record["rate"], _decimals(record))
+
+
+def _decimals(*records: Record) -> int:
+    known = [record.get("decimals") for record in records]
+    return max((int(value) for value in known if not _missing(value)), default=1)
 
 
 def points(difference: float, decimals: int = 1) -> str:
@@ -52,7 +68,7 @@ def has_interval(record: Record) -> bool:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or value != value
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def interval_in_points(change: Record) -> str:
@@ -61,7 +77,10 @@ def interval_in_points(change: Record) -> str:
     >>> interval_in_points({"lower": -0.021, "upper": -0.0149})
     '95% interval −2.1 to −1.5'
     """
-    low, high = show_number(change["lower"] * 100, 1), show_number(change["upper"] * 100, 1)
+    # A bound that would print as 0.0 gets a second decimal: the reader must see on which side of 0 it is.
+    ends = (change["lower"], change["upper"])
+    decimals = 2 if any(round_half_up(abs(end) * 100, 1) == 0 for end in ends) else 1
+    low, high = (show_number(end * 100, decimals) for end in ends)
     return f"95% interval {low} to {high}"
 
 
@@ -85,11 +104,12 @@ def change_sentence(subject: str, before: Record, after: Record, change: Record,
 
     Without an interval (published rates without counts) the sentence compares the two figures and says no more.
     """
-    was, now = percent(before["rate"]), percent(after["rate"])
-    size = points(change["rate"])
+    was, now = said(before), said(after)
+    decimals = _decimals(before, after)
+    size = points(change["rate"], decimals)
     if not has_interval(change):
-        if round_half_up(abs(change["rate"]) * 100, 1) == 0:
-            return f"{subject} was {now} in {period}, within 0.05 percentage points of {previous} ({was})."
+        if round_half_up(abs(change["rate"]) * 100, decimals) == 0:
+            return f"{subject} was {now} in {period}, the same as in {previous} when rounded."
         word = "higher" if change["rate"] > 0 else "lower"
         return f"{subject} was {now} in {period}, {size} {word} than in {previous} ({was})."
     verb = change_verb(change)
@@ -110,9 +130,9 @@ def compared_with(record: Record, other: Record, name: str) -> str:
     """
     difference = record["rate"] - other["rate"]
     if round_half_up(abs(difference) * 100, 1) == 0:
-        return f"within 0.05 percentage points of {name} ({percent(other['rate'])})"
+        return f"level with {name} ({said(other)}) when rounded"
     word = "above" if difference > 0 else "below"
-    return f"{points(difference)} {word} {name} ({percent(other['rate'])})"
+    return f"{points(difference)} {word} {name} ({said(other)})"
 
 
 def sentence_list(items: list[str]) -> str:

@@ -15,6 +15,7 @@ from attendance_toolkit.presentation.formats import (
     levels,
     measure_format,
     rate_cell,
+    records,
     require_columns,
     require_protected,
     source_of,
@@ -80,13 +81,11 @@ def measure_table(
     row_columns = [rows] if isinstance(rows, str) else list(rows)
     column_columns = [columns] if isinstance(columns, str) else list(columns)
     if not 1 <= len(row_columns) <= 2 or not column_columns:
-        raise ReportError(
-            f"Table '{id}': give one or two columns for the rows and at least one for the columns."
-        )
+        raise ReportError(f"Table '{id}': give one or two columns for the rows and at least one for the columns.")
     require_columns(table, *row_columns, *column_columns)
     frame = table.rows
     cells: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for record in frame.to_dict("records"):
+    for record in records(table):
         key = tuple(record[name] for name in (*row_columns, *column_columns))
         if key in cells:
             raise ReportError(
@@ -113,11 +112,9 @@ def measure_table(
     for row_key in row_keys:
         line: list[Cell] = []
         for column_key in column_keys:
-            record = cells.get((*row_key, *column_key))
-            line += [Cell(symbol="x") if record is None else _cell(record, name) for name in shown]
-        names = [
-            level_label(column, level, labels) for column, level in zip(row_columns, row_key, strict=True)
-        ]
+            found = cells.get((*row_key, *column_key))
+            line += [Cell(symbol="x") if found is None else _cell(found, name) for name in shown]
+        names = [level_label(column, level, labels) for column, level in zip(row_columns, row_key, strict=True)]
         body.append(Row(names[-1], tuple(line), names[0] if n == 2 else "", row_key[-1] in strong))
     return Table(id, title, subtitle, tuple(heads), tuple(body), source_of(table, source), tuple(notes))
 
@@ -161,7 +158,8 @@ def table_from_rows(
     An entry is a Cell, text, a number (shown with thousands commas, whole or with one decimal) or None
     (not available). The figures must already be fit to show.
 
-    >>> table_from_rows(id="t", title="T", columns=["Phase", "Enrolments"], rows=[("Primary", 18000)]).rows[0].cells
+    >>> phases = [("Primary", 18000)]
+    >>> table_from_rows(id="t", title="T", columns=["Phase", "Enrolments"], rows=phases).rows[0].cells
     (Cell(text='18,000', value=18000, symbol='', note=''),)
     """
     heads = tuple(
@@ -169,8 +167,7 @@ def table_from_rows(
         for index, entry in enumerate(columns)
     )
     body = tuple(
-        row if isinstance(row, Row) else Row(str(row[0]), tuple(_as_cell(entry) for entry in row[1:]))
-        for row in rows
+        row if isinstance(row, Row) else Row(str(row[0]), tuple(_as_cell(entry) for entry in row[1:])) for row in rows
     )
     return Table(id, title, subtitle, heads, body, source, tuple(notes))
 

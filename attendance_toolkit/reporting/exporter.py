@@ -39,7 +39,16 @@ from attendance_toolkit.vocabulary.calendar import show_academic_year
 TEMPLATES = Path(__file__).parent / "templates"
 
 #: Nothing may be loaded and nothing may run: styles and data addresses inside the file are all there is.
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "font-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
 
 #: Tag of Markdown cells that speak to the notebook's user, not to the page's reader.
 NOTEBOOK_ONLY = "notebook-only"
@@ -118,7 +127,8 @@ class _PageBuilder:
                 self.sections.append(_Section(name, text))
             elif len(self.sections) > 1 or any(self.sections[0].parts):
                 raise ReportError(
-                    f"Cell {cell} has a first-level heading. The page title comes from PageHead; begin sections with ##."
+                    f"Cell {cell} has a first-level heading. The page title comes from PageHead;"
+                    " begin sections with ##."
                 )
         self._add(html[at:])
 
@@ -158,9 +168,7 @@ def _cell_blocks(nb: NotebookNode) -> list[tuple[int, NotebookNode, list[Block]]
         blocks = []
         for output in cell.get("outputs", []) if cell.cell_type == "code" else []:
             if output.output_type == "error":
-                raise ReportError(
-                    f"Cell {number} failed with {output.get('ename', 'an error')}. No page is made."
-                )
+                raise ReportError(f"Cell {number} failed with {output.get('ename', 'an error')}. No page is made.")
             if output.output_type == "stream":
                 raise ReportError(
                     f"Cell {number} wrote to {output.get('name', 'stdout')}. Only blocks may be shown;"
@@ -169,8 +177,8 @@ def _cell_blocks(nb: NotebookNode) -> list[tuple[int, NotebookNode, list[Block]]
             document = output.get("data", {}).get(MIME)
             if document is None:
                 raise ReportError(
-                    f"Cell {number} shows something that is not a block. End the line with a semicolon or show it"
-                    " as a table, figure or sentence."
+                    f"Cell {number} shows something that is not a block. End the line with a semicolon"
+                    " or show it as a table, figure or sentence."
                 )
             blocks.append(block_from_document(document))
         found.append((number, cell, blocks))
@@ -178,10 +186,10 @@ def _cell_blocks(nb: NotebookNode) -> list[tuple[int, NotebookNode, list[Block]]
 
 
 def _css_string(text: str) -> str:
-    """Return text as a CSS string.
+    r"""Return text as a CSS string.
 
     >>> print(_css_string('a "b"'))
-    "a \\22 b\\22 "
+    "a \22 b\22 "
     """
     special = {character: f"\\{ord(character):x} " for character in '"\\<>\n'}
     return '"' + "".join(special.get(character, character) for character in text) + '"'
@@ -245,7 +253,7 @@ class PageExporter(TemplateExporter):
     def _template_extension_default(self) -> str:
         return ".html.j2"
 
-    def from_notebook_node(
+    def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
     ) -> tuple[str, dict[str, Any]]:
         """Return the page, with the CSV files and headline numbers under ``attendance`` in the resources.
@@ -258,9 +266,7 @@ class PageExporter(TemplateExporter):
         cells = _cell_blocks(nb)
         heads = [block for _, _, blocks in cells for block in blocks if isinstance(block, PageHead)]
         if len(heads) != 1:
-            raise ReportError(
-                f"The notebook shows {len(heads)} title blocks (PageHead); a page needs exactly one."
-            )
+            raise ReportError(f"The notebook shows {len(heads)} title blocks (PageHead); a page needs exactly one.")
         head = heads[0]
         builder = _PageBuilder(head)
         for number, cell, blocks in cells:

@@ -64,8 +64,8 @@ class _Report:
 def change_word(lower: float | None, upper: float | None) -> str:
     """Return "Up", "Down" or "Similar" by whether the 95% interval of a change excludes 0.
 
-    >>> change_word(0.001, 0.004), change_word(-0.004, -0.001), change_word(-0.001, 0.002), change_word(None, None)
-    ('Up', 'Down', 'Similar', '')
+    >>> change_word(0.001, 0.004), change_word(-0.004, -0.001), change_word(-0.001, 0.002)
+    ('Up', 'Down', 'Similar')
     """
     if lower is None or upper is None or math.isnan(lower) or math.isnan(upper):
         return ""
@@ -114,7 +114,7 @@ def _write(path: Path, text: str) -> None:
     """Write a whole file or none of it."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _read_reports(folder: Path) -> list[_Report]:
@@ -126,9 +126,7 @@ def _read_reports(folder: Path) -> list[_Report]:
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
             manifest_path = here / "manifest.json"
-            manifest = (
-                json.loads(manifest_path.read_text(encoding="utf-8")) if manifest_path.is_file() else {}
-            )
+            manifest = json.loads(manifest_path.read_text(encoding="utf-8")) if manifest_path.is_file() else {}
         except ValueError as error:
             name = path.relative_to(folder).as_posix()
             raise ReportError(f"{name} is not a JSON file. Make this report again.") from error
@@ -136,20 +134,18 @@ def _read_reports(folder: Path) -> list[_Report]:
         _, year_text, name = relative.split("/")
         reports.append(
             _Report(
-                quote(f"{relative}/index.html"), name, _year_of(manifest, year_text, rows), tuple(rows),
+                quote(f"{relative}/index.html"), name, _year_of(year_text, rows), tuple(rows),
                 _is_synthetic(manifest, rows),
             )
         )  # fmt: skip
     return reports
 
 
-def _year_of(manifest: Mapping[str, Any], folder: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    for value in (manifest.get("academic_year"), folder.replace("_", "-"), folder):
-        try:
-            return parse_academic_year(value)  # type: ignore[arg-type]
-        except VocabularyError:
-            continue
-    return max((int(row["academic_year"]) for row in rows if row.get("academic_year")), default=0)
+def _year_of(folder: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    try:
+        return parse_academic_year(folder)
+    except VocabularyError:
+        return max((int(row["academic_year"]) for row in rows if row.get("academic_year")), default=0)
 
 
 def _is_synthetic(manifest: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
@@ -255,7 +251,8 @@ def index_html(reports: Iterable[_Report]) -> str:
     series = sorted({line.series for line in lines if line.series})
     data = "; ".join(SERIES[name].label if name in SERIES else name for name in series)
     facts = [("Areas", str(len(lines))), ("Period", span), *([("Data", data)] if data else [])]
-    body = f'<section aria-labelledby="areas">\n<h2 id="areas">Areas</h2>\n{_table(lines, span)}\n</section>'
+    table = _table(lines, span, synthetic=synthetic)
+    body = f'<section aria-labelledby="areas">\n<h2 id="areas">Areas</h2>\n{table}\n</section>'
     return render_frame(
         frame_values(
             title="School attendance: all areas",
@@ -273,44 +270,50 @@ def index_html(reports: Iterable[_Report]) -> str:
     )
 
 
-def _table(lines: list[_AreaLine], span: str) -> str:
+def _table(lines: list[_AreaLine], span: str, *, synthetic: bool) -> str:
     known = [value for line in lines for _, value in line.course if value is not None]
     has_course = any(sum(v is not None for _, v in line.course) > 1 for line in lines)
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     mixed = len({line.series for line in lines}) > 1
-    upper = ['<th scope="col" rowspan="2">Area</th>', '<th scope="col" rowspan="2">Academic year</th>']
+    has_years = len({line.academic_year for line in lines}) > 1
+    has_pages = any(len(line.pages) > 1 for line in lines)
+    upper = ['<th scope="col" rowspan="2">Area</th>']
+    if has_years:
+        upper.append('<th scope="col" rowspan="2">Academic year</th>')
     if mixed:
         upper.append('<th scope="col" rowspan="2">Data</th>')
     upper += [f'<th scope="colgroup" class="group" colspan="2">{label}</th>' for _, label in _SHOWN]
     if has_course:
         upper.append('<th scope="col" rowspan="2">Trend, overall absence</th>')
-    upper.append('<th scope="col" rowspan="2">Pages</th>')
+    if has_pages:
+        upper.append('<th scope="col" rowspan="2">Pages</th>')
     unit = '<th scope="col" class="n">Rate&nbsp;<span class="unit">(%)</span></th>'
     lower = (unit + '<th scope="col">Change <span class="unit">(percentage points)</span></th>') * len(_SHOWN)
     used: set[str] = set()
     body = []
     for line in lines:
-        cells = [f"<td>{show_academic_year(line.academic_year)}</td>"]
+        cells = [f"<td>{show_academic_year(line.academic_year)}</td>"] if has_years else []
         if mixed:
-            cells.append(
-                f"<td>{text_html(SERIES[line.series].label if line.series in SERIES else 'Not stated')}</td>"
-            )
+            cells.append(f"<td>{text_html(SERIES[line.series].label if line.series in SERIES else 'Not stated')}</td>")
         for measure, _ in _SHOWN:
             for number, (text, symbol) in (
                 (True, _value_cell(line, measure)),
                 (False, _change_cell(line, measure)),
             ):
                 used.add(symbol)
-                cells.append(
-                    f"<td{' class=' + chr(34) + 'n' + chr(34) if number else ''}>{text_html(text)}</td>"
-                )
+                kind = ' class="n"' if number else ""
+                cells.append(f"<td{kind}>{text_html(text)}</td>")
+
         if has_course:
             cells.append(f"<td>{_course(line, low, high)}</td>")
-        cells.append(f"<td>{_links(line)}</td>")
-        name = text_html(line.name) + (" (synthetic)" if line.is_synthetic else "")
+        if has_pages:
+            cells.append(f"<td>{_links(line)}</td>")
+        name = f'<a href="{line.pages[0].href}">{text_html(line.name)}</a>'
+        if line.is_synthetic and not synthetic:
+            name += " (synthetic)"
         body.append(f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>')
-    groups = "<colgroup><colgroup>" + ("<colgroup>" if mixed else "") + '<colgroup span="2">' * len(_SHOWN)
-    groups += "<colgroup>" * (2 if has_course else 1)
+    groups = "<colgroup>" * (1 + has_years + mixed) + '<colgroup span="2">' * len(_SHOWN)
+    groups += "<colgroup>" * (has_course + has_pages)
     legend = "; ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in SYMBOLS if symbol in used)
     note = f'\n<p class="note">Symbols: {legend}.</p>' if legend else ""
     return (

@@ -39,6 +39,8 @@ _FORBIDDEN = frozenset(
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
 )
+#: Elements whose text is read as one, whatever is marked up inside.
+_PARTS = frozenset("p td th li dt dd caption figcaption summary h1 h2 h3 h4 text pre blockquote".split())
 _LOADING = frozenset(("src", "srcset", "poster", "data", "background", "action", "formaction", "ping"))
 _NO_ALT = re.compile(
     r"^(no description has been provided.*|image|figure|chart|graph|png|svg|plot|picture)$", re.IGNORECASE
@@ -192,9 +194,7 @@ class _Walker(HTMLParser):
         in_figure = any(element.tag == "figure" for element in self.stack)
         if tag == "svg" and attributes.get("aria-hidden") == "true" and in_figure:
             self.note("A figure's drawing is hidden from assistive technology.")
-        if tag == "img" and (
-            len(attributes.get("alt", "").strip()) < 10 or _NO_ALT.match(attributes["alt"].strip())
-        ):
+        if tag == "img" and (len(attributes.get("alt", "").strip()) < 10 or _NO_ALT.match(attributes["alt"].strip())):
             self.note("A picture has no text equivalent.")
         if tag == "th" and attributes.get("scope") not in ("col", "row", "colgroup", "rowgroup"):
             self.note("A table header has no scope.")
@@ -202,6 +202,8 @@ class _Walker(HTMLParser):
     def _close(self, element: _Open) -> None:
         text = " ".join("".join(element.text).split())
         tag = element.tag
+        if tag in _PARTS:
+            self.texts.append(text)
         if tag == "title" and not any(open_.tag == "svg" for open_ in self.stack):
             self.title = text
         if tag == "th" and not text:
@@ -268,7 +270,7 @@ def _leaks(html: str, texts: list[str]) -> list[str]:
     """Search the source, the texts a reader meets (entities resolved) and every data address."""
     bare = _DATA.sub("", html)
     words = "\n".join(texts)
-    layers = [bare, words, "".join(texts), *_decoded(html)]
+    layers = [bare, words, *_decoded(html)]
     found = []
     if any(_UPN.search(layer) for layer in layers):
         found.append("The page holds something shaped like a pupil's UPN.")

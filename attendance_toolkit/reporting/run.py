@@ -195,8 +195,15 @@ def execute(path: Path, parameters: dict[str, Any], private: Path, *, fork: bool
         kind = str(error.ename)
         # Our own errors are written for users and hold no pupil; another error's text may quote data.
         ours = any(kind == cls.__name__ for cls in _all_errors(AttendanceError))
-        detail = str(error.evalue) if ours else f"{kind} in cell {error.exec_count}."
+        detail = str(error.evalue) if ours else f"{kind} in cell {error.exec_count}, {_places(error.traceback)}."
         raise ReportError(f"{path.stem}: {detail}") from None
+
+
+def _places(lines: Sequence[str]) -> str:
+    """Return the files and lines of a kernel's traceback, without the code and the values in it."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
+    found = re.findall(r"File [^\n]*?([\w.-]+\.py):(\d+)", text)
+    return " > ".join(f"{name} line {line}" for name, line in found[-4:]) or "place unknown"
 
 
 def _all_errors(cls: type) -> list[type]:

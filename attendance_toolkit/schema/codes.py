@@ -117,8 +117,7 @@ def allowed_codes(column: str, *, session_year: int = 0) -> str:
 
 
 _MAIN_ETHNICITIES = frozenset(
-    "WBRI WIRI WIRT WROM WOTH MWBC MWBA MWAS MOTH AIND APKN ABAN AOTH BCRB BAFR BOTH CHNE OOTH REFU NOBT "
-    "ABRI AWEL BBRI BWEL".split()
+    ["WBRI", "WIRI", "WIRT", "WROM", "WOTH", "MWBC", "MWBA", "MWAS", "MOTH", "AIND", "APKN", "ABAN", "AOTH", "BCRB", "BAFR", "BOTH", "CHNE", "OOTH", "REFU", "NOBT", "ABRI", "AWEL", "BBRI", "BWEL"]
 )
 
 

@@ -7,6 +7,8 @@ census, which carries its summer term. Ethnicity (collected in spring only), fir
 filled from any return of the pupil, the nearest later one first, when the year has none.
 """
 
+# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
 from __future__ import annotations
 
 import duckdb

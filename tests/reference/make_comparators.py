@@ -41,9 +41,7 @@ def _areas() -> list[str]:
 
 def _from_files(shared: Path) -> list[tuple]:
     folder = shared / "data" / "real"
-    published = read_published(
-        [folder / "lait_la_timeseries", folder / "attendance_fortnightly"], areas=_areas()
-    )
+    published = read_published([folder / "lait_la_timeseries", folder / "attendance_fortnightly"], areas=_areas())
     rates = published.rates
     keep = rates["rate"].notna() & (rates["reason"] == ALL) & (rates["period"] == "year")
     rows = []

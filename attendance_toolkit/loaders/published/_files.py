@@ -1,10 +1,13 @@
 """Find the files a user named, look at their first line and read them as text into DuckDB."""
 
+# ruff: noqa: S608 - SQL is put together from our own text; a file's values are bound as parameters.
+
 from __future__ import annotations
 
 import csv
 import gzip
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +36,8 @@ class Source:
         return self.path.name
 
 
-def find_files(paths: Iterable[Path | str]) -> list[tuple[Path, bool]]:
-    """Return each CSV file named or lying in a named folder, and whether it was named itself.
+def find_files(paths: Iterable[Path | str]) -> list[tuple[Path, str]]:
+    """Return each CSV file named or lying in a named folder, with its path inside the folder ("" if named).
 
     Folders are searched to any depth, in the order of the names, so that the order in which an
     operating system lists a folder never changes a result.
@@ -44,21 +47,17 @@ def find_files(paths: Iterable[Path | str]) -> list[tuple[Path, bool]]:
     UnreadableFileError
         A path does not exist, or no path was given.
     """
-    found: dict[Path, bool] = {}
+    found: dict[Path, str] = {}
     count = 0
     for count, given in enumerate(paths, start=1):
         path = Path(given)
         if path.is_dir():
-            for inner in sorted(
-                p for p in path.rglob("*") if p.name.lower().endswith(_ENDINGS) and p.is_file()
-            ):
-                found.setdefault(inner, False)
+            for inner in sorted(p for p in path.rglob("*") if p.name.lower().endswith(_ENDINGS) and p.is_file()):
+                found.setdefault(inner, inner.relative_to(path).as_posix())
         elif path.is_file():
-            found[path] = True
+            found[path] = ""
         else:
-            raise UnreadableFileError(
-                f"'{given}' does not exist. Give a file or a folder of published CSV files."
-            )
+            raise UnreadableFileError(f"'{given}' does not exist. Give a file or a folder of published CSV files.")
     if not count:
         raise UnreadableFileError("No published file was given. Give at least one file or folder.")
     return list(found.items())
@@ -138,7 +137,7 @@ def read_raw(
             [int(has_header), str(source.path), {name: "VARCHAR" for name in names}, has_header],
         )
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-        raise UnreadableFileError(f"{source.name}: {_short(error)}") from None
+        raise UnreadableFileError(f"{source.name}, {_short(error)}") from None
     rows = _one(con, "SELECT count(*) FROM raw")
     if not rows:
         raise UnreadableFileError(f"{source.name} has column names and no rows.")
@@ -153,12 +152,13 @@ def _one(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def _short(error: Exception) -> str:
-    """Return DuckDB's reason without the path and without the row's text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kept = [
-        line
-        for line in lines
-        if line.startswith(("CSV Error", "Invalid unicode", "Expected Number", "Value with"))
-    ]
-    reason = "; ".join(kept) or lines[0].partition(":")[0]
-    return f"a row could not be read ({reason}). Every row needs as many fields as the first."
+    """Return where and why a file could not be read, without the path and without the row's text."""
+    text = str(error)
+    line = re.search(r"CSV Error on Line: (\d+)", text)
+    fields = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+    where = f"row {line[1]}" if line else "a row"
+    if fields:
+        return f"{where} has {fields[2]} fields, but the first has {fields[1]}."
+    if "unicode" in text.lower() or "utf-8" in text.lower():
+        return f"{where} is not UTF-8. Save the file as 'CSV UTF-8 (comma delimited)'."
+    return f"{where} could not be read as comma-separated text (a quotation mark may be missing)."

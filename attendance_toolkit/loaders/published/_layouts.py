@@ -102,9 +102,7 @@ LAYOUTS = (
     Layout(
         "four_year_olds",
         "absence of four-year-olds",
-        frozenset(
-            {"geographic_level", "enrolments", "sess_possible", "sess_overall", "sess_overall_percent"}
-        ),
+        frozenset({"geographic_level", "enrolments", "sess_possible", "sess_overall", "sess_overall_percent"}),
         refuses=frozenset({"sess_authorised"}),
         unread="four-year-olds are outside DfE's absence statistics",
     ),
@@ -118,11 +116,7 @@ def recognise(source: Source) -> Layout | None:
         return Layout("absence_bands", BANDS_TITLE, frozenset())
     names = set(source.first)
     for layout in LAYOUTS:
-        if (
-            layout.needs <= names
-            and not layout.refuses & names
-            and (not layout.one_of or layout.one_of & names)
-        ):
+        if layout.needs <= names and not layout.refuses & names and (not layout.one_of or layout.one_of & names):
             return layout
     return None
 
@@ -151,9 +145,5 @@ def nearest(source: Source) -> str:
     titles = "; ".join([*(layout.title for layout in read), BANDS_TITLE])
     if not best.needs & names:
         return f"The known layouts are: {titles}."
-    lack = (
-        f", but the file has no column {', '.join(lacking[:6])}"
-        if lacking
-        else ", but it also has other breakdowns"
-    )
+    lack = f", but the file has no column {', '.join(lacking[:6])}" if lacking else ", but it also has other breakdowns"
     return f"The nearest known layout is {best.title}{lack}. The known layouts are: {titles}."

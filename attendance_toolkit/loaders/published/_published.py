@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from attendance_toolkit.errors import StoreError, UnreadableFileError
 from attendance_toolkit.loaders.published._files import Source, find_files, look_at, sha256_of
 from attendance_toolkit.loaders.published._layouts import nearest, recognise
 from attendance_toolkit.loaders.published._readers import READERS, Part
+from attendance_toolkit.loaders.published._values import canonical_code
 from attendance_toolkit.vocabulary.areas import find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
 from attendance_toolkit.vocabulary.columns import CELL_COUNTS, MEASURE_CORE, PUBLISHED_GROUPS
@@ -44,7 +44,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Unrecognised:
-    """A file of a folder that was not read, and why."""
+    """A file of a folder that was not read, and why. ``path`` is relative to the folder given."""
 
     path: str
     reason: str
@@ -91,9 +91,7 @@ class Published:
     provenance: tuple[Provenance, ...]
     unrecognised: tuple[Unrecognised, ...]
 
-    def select(
-        self, areas: Iterable[str] | None = None, years: Iterable[int | str] | None = None
-    ) -> Published:
+    def select(self, areas: Iterable[str] | None = None, years: Iterable[int | str] | None = None) -> Published:
         """Return the rows of some areas (names or codes) and academic years; None means all.
 
         A combined authority stands for its local authorities. Nothing found gives empty frames.
@@ -109,9 +107,7 @@ class Published:
                 kept &= frame["academic_year"].isin(wanted)
             return frame[kept].reset_index(drop=True)
 
-        return Published(
-            pick(self.cells), pick(self.rates), pick(self.symbols), self.provenance, self.unrecognised
-        )
+        return Published(pick(self.cells), pick(self.rates), pick(self.symbols), self.provenance, self.unrecognised)
 
     def summary(self) -> pd.DataFrame:
         """Return what is covered: a row per dataset, year and period, with areas by level and phases."""
@@ -152,12 +148,10 @@ class Published:
                 "provenance": [vars(row) | {"left_out": dict(row.left_out)} for row in self.provenance],
                 "unrecognised": [vars(row) for row in self.unrecognised],
             }
-            (part / "published.json").write_text(
-                json.dumps(about, indent=1, sort_keys=True), encoding="utf-8"
-            )
+            (part / "published.json").write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
             if target.exists():
                 shutil.rmtree(target)
-            os.replace(part, target)
+            part.replace(target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return target
@@ -184,14 +178,13 @@ class Published:
             about = json.loads((source / "published.json").read_text(encoding="utf-8"))
             if about.get("format") != _FORMAT:
                 raise StoreError(f"'{source}' was saved by another version. Read the published files again.")
-            filters = []
+            filters: list[tuple[str, str, list[str] | list[int]]] = []
             if areas is not None:
                 filters.append(("area_code", "in", sorted(area_codes(areas))))
             if years is not None:
                 filters.append(("academic_year", "in", sorted({parse_academic_year(year) for year in years})))
             frames = {
-                name: pq.read_table(source / f"{name}.parquet", filters=filters or None).to_pandas()
-                for name in _KEYS
+                name: pq.read_table(source / f"{name}.parquet", filters=filters or None).to_pandas() for name in _KEYS
             }
             return cls(
                 frames["cells"],
@@ -215,23 +208,19 @@ def area_codes(areas: Iterable[str]) -> set[str]:
     >>> sorted(area_codes(["Greater Manchester"]))[-1], area_codes(["E08000016"]) == area_codes(["Barnsley"])
     ('E08000010', True)
     """
-    codes = set()
+    codes: set[str] = set()
     for name in areas:
         area = find_area(name)
         if area.level == "Combined authority":
             codes |= {inner.code for inner in local_authorities_in(area)}
-        elif area.level == "Local authority" and area.dfe_code:
-            codes.add(
-                find_area(area.name).code if find_area(area.name).dfe_code == area.dfe_code else area.code
-            )
+        elif area.level == "Local authority":
+            codes.add(canonical_code(area.dfe_code, area.code))
         else:
             codes.add(area.code)
     return codes
 
 
-def read_published(
-    paths: Sequence[Path | str] | Path | str, *, areas: Sequence[str] | None = None
-) -> Published:
+def read_published(paths: Sequence[Path | str] | Path | str, *, areas: Sequence[str] | None = None) -> Published:
     """Read published DfE files into cells and rates, each recognised by its content.
 
     Parameters
@@ -261,20 +250,20 @@ def read_published(
     con = duckdb.connect()
     con.execute("SET preserve_insertion_order = true")
     try:
-        for path, named in find_files(given):
+        for path, shown in find_files(given):
             try:
                 source = look_at(path)
             except UnreadableFileError as error:
-                if named:
+                if not shown:
                     raise
-                unrecognised.append(Unrecognised(str(path), str(error)))
+                unrecognised.append(Unrecognised(shown, str(error)))
                 continue
             layout = recognise(source)
             if layout is None or layout.unread:
                 reason = f"{layout.title}: {layout.unread}" if layout else "no known layout"
-                if named:
+                if not shown:
                     raise UnreadableFileError(_not_read(source, reason if layout else ""))
-                unrecognised.append(Unrecognised(str(path), reason))
+                unrecognised.append(Unrecognised(shown, reason))
                 continue
             digest = sha256_of(path)
             if digest in seen:

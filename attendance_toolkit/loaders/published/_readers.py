@@ -1,5 +1,7 @@
 """One function per layout: the text in the table ``raw`` -> cells or rates, as DuckDB relations."""
 
+# ruff: noqa: S608 - SQL is put together from our own text; names and values of a file pass column() and quoted().
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -74,9 +76,7 @@ def _arrow(con: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     return con.sql(query).to_arrow_table()
 
 
-def _cells(
-    con: duckdb.DuckDBPyConnection, groups: str, counts: Mapping[str, str], source: Source
-) -> pa.Table:
+def _cells(con: duckdb.DuckDBPyConnection, groups: str, counts: Mapping[str, str], source: Source) -> pa.Table:
     """Return CELLS of the joined table: the counts given, NULL for those the file does not have."""
     chosen = ", ".join(f"CAST({counts.get(name, 'NULL')} AS BIGINT) AS {name}" for name in CELL_COUNTS)
     return _arrow(
@@ -274,8 +274,8 @@ def read_la_time_series(con: duckdb.DuckDBPyConnection, source: Source, layout: 
         f"SELECT {groups}, CASE {text_of('short desc')} {measure} END AS measure,"
         " CAST(NULL AS DOUBLE) AS numerator, CAST(NULL AS DOUBLE) AS denominator,"
         f" {number} AS percent, {cells.symbol_of('values')} AS symbol, {quoted(ALL)} AS reason,"
-        f" CASE WHEN {number} IS NULL THEN {text_of('values')} ELSE regexp_replace(CAST({number} AS VARCHAR), '\\.0$', '')"
-        f" END AS printed, {LAIT_DECIMALS} AS decimals, source_row FROM raw JOIN places USING (place)"
+        f" CASE WHEN {number} IS NULL THEN {text_of('values')}"
+        f" ELSE regexp_replace(CAST({number} AS VARCHAR), '\\.0$', '') END AS printed, {LAIT_DECIMALS} AS decimals, source_row FROM raw JOIN places USING (place)"
     )
     left = {"measures that are not of all pupils by phase (looked-after, in need, four-year-olds)": dropped}
     return Part(rates=_rates(con, [select], source), rows=rows, left_out=left if dropped else {})
@@ -320,9 +320,7 @@ def read_geography(con: duckdb.DuckDBPyConnection, source: Source, layout: Layou
     names = source.first
     drop = f"lower({text_of('geographic_level')}) NOT IN ('national', 'regional', 'local authority')"
     rows, dropped = read_raw(con, source, names, has_header=True, drop=drop)
-    part = Part(
-        rows=rows, left_out={"rows of single schools or of smaller areas": dropped} if dropped else {}
-    )
+    part = Part(rows=rows, left_out={"rows of single schools or of smaller areas": dropped} if dropped else {})
     if dropped == rows:
         return part
     counts = {ours: theirs for ours, theirs in _COUNTS.items() if theirs in names}
@@ -340,9 +338,7 @@ def read_geography(con: duckdb.DuckDBPyConnection, source: Source, layout: Layou
     dataset = quoted(layout.name)
     if layout.name == "annual_geography":
         # Alternative provision is published apart and is never in "All schools".
-        dataset = (
-            f"(CASE WHEN {phase} = 'Pupil referral unit' THEN 'alternative_provision' ELSE {dataset} END)"
-        )
+        dataset = f"(CASE WHEN {phase} = 'Pupil referral unit' THEN 'alternative_provision' ELSE {dataset} END)"
     groups = _groups(
         series="'census'",
         dataset=dataset,
@@ -438,9 +434,7 @@ def read_attendance(con: duckdb.DuckDBPyConnection, source: Source, layout: Layo
         percent = next((name for name in (percent, _RENAMED.get(percent, "")) if name in names), "")
         found["reason_rate", reason] = (sessions, percent)
     found = {key: pair for key, pair in found.items() if any(pair)}
-    counts = list(
-        dict.fromkeys(["possible_sessions", *(sessions for sessions, _ in found.values() if sessions)])
-    )
+    counts = list(dict.fromkeys(["possible_sessions", *(sessions for sessions, _ in found.values() if sessions)]))
     cells = Cells(con, source, counts=counts, percents=[percent for _, percent in found.values() if percent])
     phase_column = _phase_column(source)
     if phase_column is None:  # the layout asks for one of them

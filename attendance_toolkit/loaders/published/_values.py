@@ -1,8 +1,10 @@
 """Turn the text of published cells into numbers, with DfE's symbols beside the missing ones."""
 
+# ruff: noqa: S608 - SQL is put together from our own text; names and values of a file pass column() and quoted().
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import duckdb
 
@@ -90,9 +92,7 @@ class Cells:
                     value, symbol = 0.0, ""
                 if value is not None:
                     # Python reads some texts DuckDB does not, such as 'inf' and '1_000': not numbers here.
-                    row = con.execute(
-                        f"SELECT min(source_row) FROM raw WHERE {text_of(name)} = ?", [text]
-                    ).fetchone()
+                    row = con.execute(f"SELECT min(source_row) FROM raw WHERE {text_of(name)} = ?", [text]).fetchone()
                     raise complain(
                         source,
                         row[0] if row else 0,
@@ -103,9 +103,7 @@ class Cells:
                 self.symbols.setdefault(name, {})[text] = symbol
             if found[2 * i + 1] is not None:
                 row_number = found[2 * i + 1]
-                text = con.execute(
-                    f"SELECT {text_of(name)} FROM raw WHERE source_row = ?", [row_number]
-                ).fetchone()
+                text = con.execute(f"SELECT {text_of(name)} FROM raw WHERE source_row = ?", [row_number]).fetchone()
                 raise complain(source, row_number, name, text[0] if text else "", allowed)
 
     def symbol_of(self, name: str) -> str:
@@ -136,20 +134,16 @@ def level_of(
         A value is not among ``levels``.
     """
     known = {_plain(key): level for key, level in levels.items()}
-    found = con.execute(
-        f"SELECT {text_of(name)} AS t, min(source_row) FROM raw GROUP BY t ORDER BY 2"
-    ).fetchall()
+    found = con.execute(f"SELECT {text_of(name)} AS t, min(source_row) FROM raw GROUP BY t ORDER BY 2").fetchall()
     whens = []
     for text, row in found:
         if _plain(text) not in known:
-            raise complain(
-                source, row, what or name, text, "one of: " + "; ".join(levels) + did_you_mean(text, levels)
-            )
+            raise complain(source, row, what or name, text, "one of: " + "; ".join(levels) + did_you_mean(text, levels))
         whens.append(f"WHEN {quoted(text)} THEN {quoted(known[_plain(text)])}")
     return f"(CASE {text_of(name)} {' '.join(whens)} END)" if whens else "NULL"
 
 
-def year_of(con: duckdb.DuckDBPyConnection, source: Source, name: str, read) -> str:
+def year_of(con: duckdb.DuckDBPyConnection, source: Source, name: str, read: Callable[[str], int]) -> str:
     """Return the SQL for the academic year in six digits; ``read`` turns the file's text into it.
 
     Raises
@@ -157,9 +151,7 @@ def year_of(con: duckdb.DuckDBPyConnection, source: Source, name: str, read) -> 
     UnreadableFileError
         A value is not an academic year.
     """
-    found = con.execute(
-        f"SELECT {text_of(name)} AS t, min(source_row) FROM raw GROUP BY t ORDER BY 2"
-    ).fetchall()
+    found = con.execute(f"SELECT {text_of(name)} AS t, min(source_row) FROM raw GROUP BY t ORDER BY 2").fetchall()
     whens = []
     for text, row in found:
         try:
@@ -224,9 +216,7 @@ def area_join(
     names = [level, dfe_code, *(n for n in (la_code, region, country) if n)]
     con.execute("ALTER TABLE raw ADD COLUMN place VARCHAR")
     con.execute("UPDATE raw SET place = concat_ws('|', " + ", ".join(text_of(n) for n in names) + ")")
-    chosen = ", ".join(
-        f"{text_of(n) if n else quoted('')}" for n in (level, dfe_code, la_code, region, country)
-    )
+    chosen = ", ".join(f"{text_of(n) if n else quoted('')}" for n in (level, dfe_code, la_code, region, country))
     rows = con.execute(
         f"SELECT DISTINCT ON (place) place, {chosen}, source_row FROM raw ORDER BY place, source_row"
     ).fetchall()
@@ -236,9 +226,7 @@ def area_join(
         if known is None:
             raise complain(source, row, level, level_text, "one of: " + "; ".join(LEVELS))
         code = (
-            {"National": nation, "Regional": reg}.get(known)
-            if known != "Local authority"
-            else canonical_code(dfe, la)
+            {"National": nation, "Regional": reg}.get(known) if known != "Local authority" else canonical_code(dfe, la)
         )
         if not code or len(code) != 9:
             raise complain(

@@ -61,8 +61,9 @@ def draw_sessions(
     for code, value in ordinary["ethnicity_minor"].items():
         by_minor += _SINGLE[code] * value
     effect_of_stratum = strata[pupils.stratum]
-    fixed = (effect_of_stratum + by_minor[pupils.minor] + ordinary["social_worker"] * pupils.social_worker).astype(np.float32)
-    fixed_severe = effect_of_stratum + regime["social_worker"] * pupils.social_worker + regime["severity"] * pupils.severity
+    fixed = effect_of_stratum + by_minor[pupils.minor] + ordinary["social_worker"] * pupils.social_worker
+    fixed_severe = effect_of_stratum + regime["social_worker"] * pupils.social_worker
+    fixed_severe = fixed_severe + regime["severity"] * pupils.severity
     looked_after = np.array(ordinary["looked_after"])
     area_effect = np.array([about["effect"] for about in areas])
     area_severe = np.array(
@@ -84,8 +85,8 @@ def draw_sessions(
 
     first_school = np.max(paths.school.reshape(n, -1), axis=1)
     where = np.where(paths.school[:, 0, 0] >= 0, schools.area[paths.school[:, 0, 0]], schools.area[first_school])
-    personal_rate = rng.beta(*regime["rate_beta"], n)
-    unit_rate = rng.beta(*unit["rate_beta"], n)
+    personal_rate = rng.beta(regime["rate_beta"][0], regime["rate_beta"][1], n)
+    unit_rate = rng.beta(unit["rate_beta"][0], unit["rate_beta"][1], n)
     unauthorised_taste = (spec["register"]["unauthorised_noise"] * rng.normal(0, 1, n)).astype(np.float32)
     lateness = rng.gamma(0.5, 2.0, n).astype(np.float32)
 
@@ -107,10 +108,12 @@ def draw_sessions(
         at = paths.school[:, y, 0]
         at = np.where(at >= 0, at, paths.school[:, y, 1])
         where = np.where(at >= 0, schools.area[at], where)
-        eta = np.array(ordinary["intercept"], np.float32)[y][phase] + np.array(ordinary["year_group"], np.float32)[group]
+        eta = np.array(ordinary["intercept"], np.float32)[y][phase]
+        eta += np.array(ordinary["year_group"], np.float32)[group]
         eta += coefficient(ordinary, "fsm", phase) * fsm + coefficient(ordinary, "sen_support", phase) * support
         eta += coefficient(ordinary, "ehc", phase) * ehc + coefficient(ordinary, "girl", phase) * girl
-        eta += coefficient(ordinary, "severity", phase) * pupils.severity + ordinary["year_noise"] * noise + fixed
+        eta += coefficient(ordinary, "severity", phase) * pupils.severity + ordinary["year_noise"] * noise
+        eta += fixed.astype(np.float32)
         eta += looked_after.astype(np.float32)[phase] * pupils.looked_after
         eta += area_effect.astype(np.float32)[where, phase]
         year7 = (group == 7) & (phase == SECONDARY)
@@ -132,6 +135,8 @@ def draw_sessions(
                 dual_overlap = np.where(
                     paths.dual_year == y, np.clip(high - np.maximum(paths.dual_start, low), 0, high - low), 0
                 )
+                if slot == 3:
+                    dual_overlap = np.where(group < 11, dual_overlap, 0)
                 dual_sessions = (2 * np.round(dual_overlap * paths.dual_share / 2)).astype(np.int16)
                 for part in (0, 1):
                     overlap = np.minimum(paths.end[:, y, part], high) - np.maximum(paths.start[:, y, part], low)
@@ -145,8 +150,6 @@ def draw_sessions(
                     possible.append(overlap[rows] - elsewhere)
                     marks_d.append(elsewhere)
                 rows = np.flatnonzero(dual_overlap > 0)
-                if slot == 3:
-                    rows = rows[group[rows] < 11]
                 owners.append(rows)
                 numbers.append(enrolments.dual[rows])
                 possible.append(dual_sessions[rows])
@@ -254,7 +257,8 @@ def _draw_marks(
         marks[:, COLUMN[code]] = 2 * split[:, index]
     # The odd session: an appointment, an afternoon ill, or arriving after the register closed.
     u = rng.random(rows)
-    single = np.where(u < 0.25, COLUMN["M"], np.where(u < 0.72, COLUMN["I"], np.where(u < 0.86, COLUMN["U"], COLUMN["O"])))
+    codes_of_single = np.array([COLUMN[code] for code in "MIUO"])
+    single = codes_of_single[np.searchsorted([0.25, 0.72, 0.86], u, side="right")]
     where = np.flatnonzero(odd)
     marks[where, single[where]] += 1
 

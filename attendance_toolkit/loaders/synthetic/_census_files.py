@@ -194,9 +194,7 @@ def _write_return(
     gone &= carried
     paths = []
     for academy in (False, True):
-        schools = cohort.schools[
-            (cohort.schools["dfe_code"] == dfe_code) & (cohort.schools["is_academy"] == academy)
-        ]
+        schools = cohort.schools[(cohort.schools["dfe_code"] == dfe_code) & (cohort.schools["is_academy"] == academy)]
         if schools.empty:
             continue
         sector = "academy" if academy else "la"
@@ -212,9 +210,7 @@ def _write_return(
     return paths
 
 
-def _write_schools(
-    folder: Path, prefix: str, schools: pd.DataFrame, sent: _Return, day: np.datetime64
-) -> list[Path]:
+def _write_schools(folder: Path, prefix: str, schools: pd.DataFrame, sent: _Return, day: np.datetime64) -> list[Path]:
     native = pa.array(schools["laestab"].to_numpy())
     count = len(schools)
     return [

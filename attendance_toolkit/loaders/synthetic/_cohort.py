@@ -187,7 +187,7 @@ def _draw(
 ) -> _Draw:
     schools = _schools(size, seed)
     dfe_code = int(list(parameters()["areas"])[area])
-    pupils = draw_pupils(rng, area, cohort, dfe_code * 1_000_000 + block * 500_000, seed)
+    pupils = draw_pupils(rng, area, cohort, dfe_code * 1_000_000 + block * 500_000)
     paths = draw_paths(
         rng,
         pupils,
@@ -285,15 +285,15 @@ def _assemble(
     stay = np.empty(sum(counts), np.int64)
     filled = 0
     for key in keys:
-        for numbers, block in rows.pop(key):
+        for numbers, table in rows.pop(key):
             stay[filled : filled + len(numbers)] = numbers
-            marks[filled : filled + len(numbers)] = block
+            marks[filled : filled + len(numbers)] = table
             filled += len(numbers)
     sessions = pd.DataFrame(marks, columns=list(CODES), copy=False)
     sessions.insert(0, "enrolment", stay)
     sessions.insert(1, "academic_year", np.repeat([YEARS[y] for y, _ in keys], counts))
     half = np.repeat(np.array([s for _, s in keys], np.int8), counts)
-    sessions.insert(2, "half_term", pd.Categorical.from_codes(half, categories=list(SLOTS)))
+    sessions.insert(2, "half_term", _categories(half, SLOTS))
     where = np.flatnonzero(np.isin(schools.area, wanted))
     truth = _truth(size, seed, schools, where, pupils, np.concatenate(reasons))
     return SyntheticCohort(
@@ -309,6 +309,11 @@ def _assemble(
     )
 
 
+def _categories(codes: Array, names: Iterable[str]) -> Any:
+    """Return a categorical from positions (-1 for missing) and names."""
+    return pd.Categorical.from_codes(codes, pd.Index(list(names)))
+
+
 def _text(values: Array) -> pd.Series:
     return pd.Series(pa.array(values).cast(pa.string()).to_pandas())
 
@@ -320,7 +325,7 @@ def _school_frame(schools: Schools, where: Array) -> pd.DataFrame:
             "laestab": schools.laestab[where],
             "urn": schools.urn[where],
             "school_name": pd.Series(schools.name[where], dtype="str"),
-            "phase": pd.Categorical.from_codes(schools.phase[where], list(PHASE_CODES)),
+            "phase": _categories(schools.phase[where], PHASE_CODES),
             "la_code": pd.Series([authorities[k].code for k in schools.area[where]], dtype="str"),
             "dfe_code": pd.Series([authorities[k].dfe_code for k in schools.area[where]], dtype="str"),
             "is_academy": schools.is_academy[where],
@@ -336,7 +341,7 @@ def _pupil_frame(p: Pupils) -> pd.DataFrame:
         [len(MINOR_CODES), len(MINOR_CODES) + 1],
         p.record_ethnicity,
     )
-    codes = pd.Categorical.from_codes
+    codes = _categories
     return pd.DataFrame(
         {
             "pupil_id": p.pupil_id,
@@ -349,12 +354,12 @@ def _pupil_frame(p: Pupils) -> pd.DataFrame:
             "fsm_start": p.fsm_start.astype("datetime64[s]"),
             "fsm_end": p.fsm_end.astype("datetime64[s]"),
             "fsm_recorded": p.record_fsm,
-            "sen": codes(p.sen, list(SEN_CODES)),
-            "sen_recorded": codes(p.record_sen, list(SEN_CODES)),
+            "sen": codes(p.sen, SEN_CODES),
+            "sen_recorded": codes(p.record_sen, SEN_CODES),
             "ethnicity": codes(p.minor, ethnicity),
             "ethnicity_recorded": codes(recorded, ethnicity),
-            "ethnic_group": codes(p.ethnic, list(ETHNIC_LEVELS)),
-            "language": codes(p.language, list(LANGUAGE_CODES)),
+            "ethnic_group": codes(p.ethnic, ETHNIC_LEVELS),
+            "language": codes(p.language, LANGUAGE_CODES),
             "is_special": p.special,
             "is_looked_after": p.looked_after,
             "has_social_worker": p.social_worker,
@@ -366,13 +371,13 @@ def _pupil_frame(p: Pupils) -> pd.DataFrame:
 def _truth(size: str, seed: int, schools: Schools, where: Array, pupils: Pupils, reason: Array) -> dict[str, Any]:
     every, drawn = stratum_effects(seed)
     index = np.unravel_index(np.arange(every.size), SHAPE)
-    codes = pd.Categorical.from_codes
+    codes = _categories
     strata = pd.DataFrame(
         {
-            "sex": codes(index[0], list(SEX_LEVELS)),
-            "fsm_eligible": codes(index[1], list(FSM_LEVELS)),
-            "sen_provision": codes(index[2], list(SEN_LEVELS)),
-            "ethnicity_major": codes(index[3], list(ETHNIC_LEVELS)),
+            "sex": codes(index[0], SEX_LEVELS),
+            "fsm_eligible": codes(index[1], FSM_LEVELS),
+            "sen_provision": codes(index[2], SEN_LEVELS),
+            "ethnicity_major": codes(index[3], ETHNIC_LEVELS),
             "effect": every,
             "drawn_effect": drawn,
             "expected_share": expected_shares(),

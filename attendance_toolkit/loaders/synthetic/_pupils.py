@@ -179,7 +179,7 @@ def border_sizes(size: str, area: int) -> tuple[int, int]:
     return per_cohort, moving
 
 
-def draw_pupils(rng: np.random.Generator, area: int, cohort: Array, first_id: int, seed: int) -> Pupils:
+def draw_pupils(rng: np.random.Generator, area: int, cohort: Array, first_id: int) -> Pupils:
     """Return pupils with everything about them but their schools."""
     spec = parameters()
     people, about, missing = spec["population"], list(spec["areas"].values())[area], spec["missing"]
@@ -333,7 +333,8 @@ def draw_paths(
     years = np.arange(YEAR_COUNT)
     arrival = np.where(rng.random(n) < move["joined"] * YEAR_COUNT, rng.integers(0, YEAR_COUNT, n), -1)
     at = np.clip(arrival, 0, None)
-    arrival[(arrival < 0) | (group[np.arange(n), at] < 1) | (group[np.arange(n), at] > 11) | moves_across | changes_at_7] = -1
+    crossing = moves_across | changes_at_7
+    arrival[(arrival < 0) | (group[np.arange(n), at] < 1) | (group[np.arange(n), at] > 11) | crossing] = -1
     joined = np.flatnonzero(arrival >= 0)
     active[joined] &= years[None, :] >= arrival[joined, None]
     within = joined[(rng.random(len(joined)) < 0.65) & (arrival[joined] < 3)]
@@ -348,7 +349,7 @@ def draw_paths(
     )
     departure = np.where(rng.random(n) < leave_rates.sum(0) * 3, rng.integers(0, 3, n), -1)
     at = np.clip(departure, 0, None)
-    departure[(departure < 0) | ~active[np.arange(n), at] | (departure == arrival) | moves_across | changes_at_7] = -1
+    departure[(departure < 0) | ~active[np.arange(n), at] | (departure == arrival) | crossing] = -1
     left = np.flatnonzero(departure >= 0)
     active[left] &= years[None, :] <= departure[left, None]
     reason = np.zeros(n, np.int8)
@@ -383,7 +384,7 @@ def draw_paths(
 
     # Dual registration: main school and referral unit share the sessions until the end of the year.
     dual_year = np.full(n, -1, np.int8)
-    dual = (rng.random(n) < referral_multiplier * unit["dual_per_year"] * 3) & ~pupils.special & ~moves_across & ~changes_at_7
+    dual = (rng.random(n) < referral_multiplier * unit["dual_per_year"] * 3) & ~pupils.special & ~crossing
     when = rng.integers(0, 3, n)
     dual &= active[np.arange(n), when] & (group[np.arange(n), when] >= 7)
     dual &= (start[np.arange(n), when] == 0) & (end[np.arange(n), when] == 380)
@@ -445,10 +446,10 @@ def make_enrolments(rng: np.random.Generator, pupils: Pupils, paths: Paths, scho
     year = used // 2 % YEAR_COUNT
     begin = paths.start.reshape(-1)[used]
     stop = paths.end.reshape(-1)[used]
-    new = np.r_[True, (pupil[1:] != pupil[:-1]) | (flat[used][1:] != flat[used][:-1])] if len(used) else np.zeros(0, bool)
+    new = np.r_[True, (pupil[1:] != pupil[:-1]) | (flat[used][1:] != flat[used][:-1])]
     number = np.cumsum(new) - 1
     first = np.flatnonzero(new)
-    last = np.r_[first[1:], len(used)] - 1 if len(used) else first
+    last = np.r_[first[1:], len(used)] - 1
     count = len(first)
     entry = np.empty(count, "datetime64[D]")
     leaving = np.full(count, np.datetime64("NaT"), "datetime64[D]")
@@ -491,9 +492,7 @@ def make_enrolments(rng: np.random.Generator, pupils: Pupils, paths: Paths, scho
     )
 
 
-def number_pupils(
-    rng: np.random.Generator, pupils: Pupils, schools: Schools, area: int, first_serial: int
-) -> None:
+def number_pupils(rng: np.random.Generator, pupils: Pupils, schools: Schools, area: int, first_serial: int) -> None:
     """Give every pupil a UPN: unique, with a valid check letter, of a primary school of the home authority."""
     missing = parameters()["missing"]
     n = len(pupils)

@@ -17,13 +17,18 @@ from attendance_toolkit.loaders.synthetic._parameters import (
     parameters,
 )
 
+# Made up; every school name ends in "(synthetic)" as well.
 _FIRST = (
-    "Larkmoss Thornbeck Quillow Emberly Wrenholt Dunmarsh Oakhurn Fallowick Brindlegh Copperstow Mistlow Hazelden "
-    "Rookmere Silverhay Tarnwick Ashgrove-by Pellowen Marrowby Stonelark Fernwhit Gorsebank Heronsley Ivelmoor Juniperton"
-).replace("Ashgrove-by", "Ashlowby").split()
-_SECOND = "Lane,Road,Green,Park,Brook,Hill,Fold,Bridge,Meadow,Clough,Rise,Common,Wood,Cross,Field,View".split(",")
+    *("Larkmoss", "Thornbeck", "Quillow", "Emberly", "Wrenholt", "Dunmarsh", "Oakhurn", "Fallowick"),
+    *("Brindlegh", "Copperstow", "Mistlow", "Hazelden", "Rookmere", "Silverhay", "Tarnwick", "Ashlowby"),
+    *("Pellowen", "Marrowby", "Stonelark", "Fernwhit", "Gorsebank", "Heronsley", "Ivelmoor", "Juniperton"),
+)
+_SECOND = (
+    *("Lane", "Road", "Green", "Park", "Brook", "Hill", "Fold", "Bridge"),
+    *("Meadow", "Clough", "Rise", "Common", "Wood", "Cross", "Field", "View"),
+)
 _KINDS = {
-    PRIMARY: ("Primary School", "Community Primary School", "CE Primary School", "RC Primary School", "Academy (Primary)"),
+    PRIMARY: ("Primary School", "Community Primary School", "CE Primary School", "RC Primary School", "Academy"),
     SECONDARY: ("High School", "School", "Academy", "RC High School", "College"),
     SPECIAL: ("Special School",),
     REFERRAL: ("Pupil Referral Unit",),
@@ -99,6 +104,7 @@ def make_schools(seed: int, size: str) -> Schools:
             if phase in (PRIMARY, SECONDARY) and count >= 3:
                 slope[:2] = (-process["planted_slope"], process["planted_slope"])
             yearly += slope[:, None] * (np.arange(len(YEARS)) - 1)
+            name = [f"{p} {kinds[k]} (synthetic)" for p, k in zip(place, kind, strict=True)]
             academy = rng.random(count) < _ACADEMY_SHARE[phase]
             if phase in (PRIMARY, SECONDARY):
                 academy[0], academy[-1] = True, False
@@ -106,7 +112,7 @@ def make_schools(seed: int, size: str) -> Schools:
                 {
                     "laestab": int(dfe_code) * 10000 + _FIRST_ESTABLISHMENT[phase] + np.arange(count),
                     "urn": 900000 + area * 1000 + serial + np.arange(count),
-                    "name": np.array([f"{p} {kinds[k]} (synthetic)" for p, k in zip(place, kind, strict=True)], dtype=object),
+                    "name": np.array(name, dtype=object),
                     "phase": np.full(count, phase, np.int8),
                     "area": np.full(count, area, np.int8),
                     "is_academy": academy,

@@ -1,0 +1,236 @@
+"""A small page's worth of made-up blocks, for the unit tests and the browser tests."""
+
+from __future__ import annotations
+
+import nbformat.v4 as v4
+import pandas as pd
+from nbformat import NotebookNode
+
+from attendance_toolkit.disclosure.table import ProtectedTable
+from attendance_toolkit.presentation import figures
+from attendance_toolkit.presentation.blocks import (
+    Block,
+    Figure,
+    Findings,
+    Notice,
+    PageHead,
+    Paragraph,
+    Result,
+    Table,
+    Tile,
+    Tiles,
+)
+from attendance_toolkit.presentation.tables import measure_table
+
+YEARS = (201718, 201819, 202021, 202122, 202223, 202324)
+AREAS = ("Aldermoor", "Brackwell", "Castleford Vale", "Denholme", "Eastmere", "Fernleigh")
+PHASES = {"Primary": 0.055, "Secondary": 0.085, "Special": 0.125}
+_NUMBERS = ["numerator", "denominator", "rate", "lower", "upper"]
+
+
+def protected(rows: list[dict], *, synthetic: bool = True) -> ProtectedTable:
+    """Return measure rows as a protected table: numbers of rows with a symbol are taken out."""
+    frame = pd.DataFrame(rows)
+    for name in _NUMBERS:
+        if name not in frame:
+            frame[name] = float("nan")
+        frame[name] = frame[name].astype(float)
+    frame["symbol"] = frame["symbol"].fillna("") if "symbol" in frame else ""
+    frame.loc[frame["symbol"] != "", _NUMBERS] = float("nan")
+    return ProtectedTable(frame, "Numbers below 10 are hidden.", "School census extract", synthetic)
+
+
+def row(measure: str, rate: float, *, half: float | None = None, **groups: object) -> dict:
+    """Return one measure row with round counts."""
+    bounds = {} if half is None else {"lower": rate - half, "upper": rate + half}
+    return {**groups, "measure": measure, "numerator": rate * 1000, "denominator": 1000.0, "rate": rate, **bounds}
+
+
+def trend(*, synthetic: bool = True, hidden: tuple[str, int] | None = None) -> ProtectedTable:
+    """Return overall absence by phase and year, 2019/20 missing."""
+    return protected(
+        [
+            {
+                **row(
+                    "overall_absence_rate",
+                    base * (1 + 0.05 * i),
+                    half=0.006,
+                    series_label=phase,
+                    academic_year=year,
+                ),
+                "symbol": "c" if hidden == (phase, year) else "",
+            }
+            for phase, base in PHASES.items()
+            for i, year in enumerate(YEARS)
+        ],
+        synthetic=synthetic,
+    )
+
+
+def by_area(*, hidden: str = "") -> ProtectedTable:
+    """Return severe absence by area."""
+    return protected(
+        [
+            {
+                **row("severe_absence_rate", 0.018 + 0.002 * i, half=0.003, area=area),
+                "symbol": "c" if area == hidden else "",
+            }
+            for i, area in enumerate(AREAS)
+        ]
+    )
+
+
+def make_figures() -> list[Figure]:
+    """Return one figure of every kind."""
+    panels = protected(
+        [
+            row(
+                "persistent_absence_rate",
+                base + 0.01 * i,
+                half=0.02,
+                academic_year=year,
+                panel=panel,
+                series_label=phase,
+            )
+            for panel, base in (("No SEN", 0.12), ("SEN support", 0.22), ("EHC plan", 0.3))
+            for phase in ("Primary", "Secondary")
+            for i, year in enumerate(YEARS)
+        ]
+    )
+    change = protected(
+        [
+            {
+                "measure": "overall_absence_rate_change",
+                "rate": x,
+                "lower": x - 0.004,
+                "upper": x + 0.004,
+                "phase": phase,
+            }
+            for phase, x in (("Primary", 0.003), ("Secondary", -0.012), ("Special", 0.0005))
+        ]
+    )
+    place = "Aldermoor, 2017/18 to 2023/24"
+    return [
+        figures.line_by_year(
+            trend(hidden=("Special", 202223)),
+            id="trend",
+            title="Overall absence is highest in special schools",
+            subtitle=f"Percentage of sessions missed, {place}",
+        ),
+        figures.small_multiples_by_year(
+            panels,
+            id="panels",
+            panel="panel",
+            title="Persistent absence by special educational needs",
+            subtitle=f"Percentage of enrolments missing 10% or more, {place}",
+        ),
+        figures.dot_interval(
+            by_area(hidden="Denholme"),
+            id="areas",
+            category="area",
+            highlight="Aldermoor",
+            reference=("England", 0.021),
+            title="Severe absence in Aldermoor beside other areas",
+            subtitle="Percentage of enrolments missing 50% or more, 2023/24",
+        ),
+        figures.bars(
+            change,
+            id="change",
+            category="phase",
+            title="Absence fell in secondary schools",
+            subtitle="Change since 2022/23 in percentage points, Aldermoor",
+        ),
+    ]
+
+
+def make_tables() -> list[Table]:
+    """Return a wide table with groups and sections, and a small one."""
+    rows = [
+        {
+            **row(measure, base * factor, half=0.01, phase=phase, academic_year=year),
+            "symbol": "c" if phase == "Special" and measure.startswith("severe") else "",
+        }
+        for phase, base in PHASES.items()
+        for year in YEARS[-2:]
+        for measure, factor in (
+            ("overall_absence_rate", 1.0),
+            ("persistent_absence_rate", 3.0),
+            ("severe_absence_rate", 0.3),
+        )
+    ]
+    table = protected(rows)
+    return [
+        measure_table(
+            table,
+            id="phase-year",
+            rows=["phase", "academic_year"],
+            value="both",
+            title="Absence by school type and year",
+            subtitle="Aldermoor",
+        ),
+        measure_table(
+            table.select(measure="overall_absence_rate"),
+            id="small",
+            rows="academic_year",
+            columns="phase",
+            title="Overall absence",
+            subtitle="Percentage of sessions missed",
+        ),
+    ]
+
+
+def make_head(*, synthetic: bool = True) -> PageHead:
+    """Return a title block."""
+    return PageHead(
+        "School attendance in Aldermoor",
+        "Overall, persistent and severe absence",
+        (("Area", "Aldermoor"), ("Period", "2023/24"), ("Status", "Made up")),
+        synthetic,
+        (("How small numbers are protected", "Numbers below 10 are hidden."), ("Contact", "attendance@example.org")),
+        "overview",
+        "E90000001",
+        "Aldermoor",
+        202324,
+    )
+
+
+def output(block: Block) -> NotebookNode:
+    """Return the cell output a kernel would store for a block."""
+    data, metadata = block._repr_mimebundle_()
+    return v4.new_output("display_data", data=data, metadata=metadata)
+
+
+def code(*blocks: Block) -> NotebookNode:
+    """Return an executed code cell showing blocks."""
+    return v4.new_code_cell("show()", outputs=[output(block) for block in blocks])
+
+
+def notebook(*cells: NotebookNode, head: PageHead | None = None) -> NotebookNode:
+    """Return an executed notebook: the title block, then the cells."""
+    return v4.new_notebook(cells=[code(head or make_head()), *cells])
+
+
+def full_notebook() -> NotebookNode:
+    """Return a notebook with every kind of block."""
+    tiles = Tiles(
+        (
+            Tile("Overall absence", "7.7%", "0.2 percentage points below 2022/23 (7.9%)", (0.05, None, 0.079, 0.077)),
+            Tile("Severely absent pupils", "720", "about 1 in 45 pupils"),
+        )
+    )
+    first, *others = make_figures()
+    large, small = make_tables()
+    return v4.new_notebook(
+        cells=[
+            v4.new_markdown_cell("# Overview\n\nHow to run it.", metadata={"tags": ["notebook-only"]}),
+            code(make_head()),
+            v4.new_markdown_cell("## Summary"),
+            code(tiles, Findings(("Overall absence fell by 0.2 percentage points.",))),
+            code(Notice("Ethnic group is not known for 3% of pupils.", "Missing data")),
+            v4.new_markdown_cell("## Trends\n\nProse with a [source](https://www.gov.uk/)."),
+            code(first, large, small),
+            v4.new_markdown_cell("## Groups"),
+            code(*others, Paragraph("A closing paragraph.")),
+            code(Result(({"id": "overall", "measure": "overall_absence_rate", "rate": 0.077},))),
+        ]
+    )
