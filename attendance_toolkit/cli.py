@@ -5,6 +5,7 @@ Exit status: 0 done; 1 a report or a file failed; 2 unreadable input; other numb
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -72,8 +73,10 @@ def load(files: Sequence[Path], store: Path, key: Path | None, census: str) -> N
     from attendance_toolkit.loaders.load import load_files
 
     result = load_files(list(files), store, key_file=key or _default_key(), census=census or None)
+    if result.report.findings:
+        click.echo(result.report.to_text())
     click.echo(result.to_text())
-    sys.exit(result.exit_code)
+    sys.exit(result.report.exit_code)
 
 
 def _default_key() -> Path:
@@ -206,8 +209,10 @@ def _areas_of(areas: Sequence[str], data: Any, files: Any, academic_year: int) -
 
 def _input_names(data: Any, files: Any) -> Any:
     if data is not None:
-        for item in data.manifest.get("loads", []):
-            yield {"name": item["name"], "sha256": item["sha256"]}
+        # A store may be made of thousands of files, each listed with its hash in the store's own manifest.
+        hashes = sorted(item["sha256"] for item in data.manifest["loads"])
+        digest = hashlib.sha256("".join(hashes).encode()).hexdigest()
+        yield {"name": f"store of {len(hashes)} files", "sha256": digest}
     if files is not None:
         for item in files.provenance:
             yield {"name": item.name, "sha256": item.sha256}

@@ -1,7 +1,6 @@
 """Screen files, and load them into a store. The two public actions on pupil-level input."""
 
 # Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
-# ruff: noqa: S608
 from __future__ import annotations
 
 import os
@@ -16,17 +15,17 @@ from pathlib import Path
 import duckdb
 
 from attendance_toolkit.errors import ScreeningError, StoreError, UnreadableFileError
-from attendance_toolkit.loaders._text import NotReadableError, TextFile, open_text
-from attendance_toolkit.loaders.pupil_flags import FlagReader
-from attendance_toolkit.loaders.school_census import (
+from attendance_toolkit.loaders._return_files import (
     LAYOUT,
+    FileCount,
     ReturnFiles,
-    ReturnReader,
     census_from_rows,
     check_columns,
-    make_working_tables,
     read_small,
 )
+from attendance_toolkit.loaders._text import NotReadableError, TextFile, open_text
+from attendance_toolkit.loaders.pupil_flags import FlagReader
+from attendance_toolkit.loaders.school_census import CensusReader, guess_census, make_working_tables
 from attendance_toolkit.schema.census import Census, census_of
 from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
@@ -140,14 +139,13 @@ def load_files(
         with locked(root):
             manifest = manifest_for(root, key=key_id(key), is_synthetic=synthetic)
             new = write_load(
-                con, root, manifest, replaced=run.replaced, loads=run.load_entries(), quarantined=run.quarantined
+                con, root, manifest, replaced=run.replaced, loads=run.entries, quarantined=run.quarantined
             )
-    counted = [run.counts[name] for name in run.counts if name[1] in _PUPIL_TABLES]
     return LoadResult(
         root,
-        sum(c.rows_in for c in counted),
-        sum(c.rows_loaded for c in counted),
-        sum(c.rows_quarantined for c in counted),
+        sum(c.rows_in for c in run.pupil_counts),
+        sum(c.rows_loaded for c in run.pupil_counts),
+        sum(c.rows_quarantined for c in run.pupil_counts),
         run.report,
         new,
     )
@@ -190,10 +188,10 @@ class _Run:
     def __init__(self, con: duckdb.DuckDBPyConnection, private: Path, key: bytes | None, asked: Census | None) -> None:
         self.con, self.private, self.key, self.asked = con, private, key, asked
         self.report = ScreeningReport()
-        self.counts: dict[tuple[str, str], object] = {}
-        self.replaced: dict[str, set[int]] = {}
+        self.pupil_counts: list[FileCount] = []
+        self.entries: list[dict] = []
+        self.replaced: dict[Census, set[int]] = {}
         self.quarantined: list[dict[str, object]] = []
-        self._entries: list[dict] = []
         self._laestabs: set[int] = set()
         make_working_tables(con)
 
@@ -208,11 +206,12 @@ class _Run:
             self.report.add(found)
         if self.report.is_blocked:
             return
-        self._settle_censuses(returns, wheres)
-        order = sorted(range(len(returns)), key=lambda i: returns[i].prefix)
+        batches = self._settle_censuses(returns, wheres)
+        if self.report.is_blocked:
+            return
         schools = {native: row for r in returns for native, row in r.schools.items()}
-        for number, place in enumerate(order):
-            self._one_return(returns[place], wheres[place], schools, number, alone=len(returns) == 1)
+        for census in sorted(batches, key=lambda c: c.sequence):
+            self._one_census(census, batches[census], schools)
         for file, (where, _) in zip(flags, flag_wheres, strict=True):
             self._one_flag_file(file, where)
         self._check_years()
@@ -344,61 +343,76 @@ class _Run:
             for group in groups:
                 group.schools.setdefault(row["nativeid"], {**row, "#record": str(number)})
 
-    def _settle_censuses(self, returns: list[ReturnFiles], wheres: list[dict[str, dict[str, str]]]) -> None:
-        """Nothing to settle across returns yet: each says or shows its own census."""
+    def _settle_censuses(
+        self, returns: list[ReturnFiles], wheres: list[dict[str, dict[str, str]]]
+    ) -> dict[Census, list[tuple[ReturnFiles, dict[str, dict[str, str]]]]]:
+        """Put the returns of each census together: said by the return, else asked for, else seen from its shape."""
+        batches: dict[tuple[str, int], tuple[Census, list]] = {}
+        for group, where in zip(returns, wheres, strict=True):
+            census, asked = group.census, self.asked
+            if census and asked and (census.collection, census.year) != (asked.collection, asked.year):
+                self.report.add([
+                    finding("census_conflict", group.tables["schoolcensus"].name,
+                            f"the return says it is the {census.label} census, but {asked.label} was asked for.",
+                            row=2, column="term", fix="Do not name a census, or give the files of that one only.")
+                ])  # fmt: skip
+                continue
+            census = census or asked
+            if census is None:
+                census, found = guess_census(self.con, group, where)
+                self.report.add([found])
+            if census is not None:
+                # Returns may differ in the reference date; the first one stands for the census.
+                batches.setdefault((census.collection, census.year), (census, []))[1].append((group, where))
+        return {census: sorted(members, key=lambda m: m[0].prefix) for census, members in batches.values()}
 
     # -- rows --
 
-    def _one_return(
-        self, group: ReturnFiles, where: dict[str, dict[str, str]], schools: dict[str, dict[str, str]], number: int, *, alone: bool
+    def _one_census(
+        self,
+        census: Census,
+        members: list[tuple[ReturnFiles, dict[str, dict[str, str]]]],
+        schools: dict[str, dict[str, str]],
     ) -> None:
-        reader = ReturnReader(
-            self.con, group, where, key=self.key, asked=self.asked, other_schools=schools, number=number
-        )
-        reader.remember = not alone
+        returns = [group for group, _ in members]
+        reader = CensusReader(self.con, census, returns, [where for _, where in members], key=self.key, schools=schools)
         reader.run()
         self.report.add(reader.findings)
-        census = reader.census
-        name = census.name if census else ""
-        self._laestabs |= reader.laestabs
-        for table, file in sorted(group.tables.items()):
-            count = reader.counts.get(table)
-            rows = count.rows_in if count else max(file.line_count - 1, 0)
-            self.report.files.append(
-                FileInfo(file.name, LAYOUT, table, census.label if census else "", rows, file.sha256)
-            )
-            if census is None or reader.is_blocked:
-                continue
-            if count:
-                self.counts[(f"{number}/{file.name}", table)] = count
-            self._entries.append({
-                "file": file.name, "table": table, "layout": LAYOUT, "census": name, "sha256": file.sha256,
-                "rows_in": rows, "rows_loaded": count.rows_loaded if count else rows,
-                "rows_quarantined": count.rows_quarantined if count else 0,
-                "schools": sorted(reader.laestabs), "loaded_on": date.today().isoformat(),
-            })  # fmt: skip
-        if census is not None and not reader.is_blocked:
-            self.replaced.setdefault(name, set()).update(reader.laestabs)
-            if self.key is not None:
-                self.quarantined += reader.quarantined()
+        for number, group in enumerate(returns):
+            laestabs = reader.laestabs[number]
+            self._laestabs |= laestabs
+            for table, file in sorted(group.tables.items()):
+                count = reader.counts.get((number, table)) or FileCount(max(file.line_count - 1, 0))
+                self.report.files.append(FileInfo(file.name, LAYOUT, table, census.label, count.rows_in, file.sha256))
+                if not reader.is_blocked:
+                    self._enter(file, table, LAYOUT, census.name, count, sorted(laestabs))
+            if not reader.is_blocked:
+                self.replaced.setdefault(census, set()).update(laestabs)
+        if self.key is not None and not reader.is_blocked:
+            self.quarantined += reader.quarantined()
+        reader.drop()
+
+    def _enter(self, file: TextFile, table: str, layout: str, census: str, count: FileCount, schools: list[int]) -> None:
+        if table in _PUPIL_TABLES:
+            self.pupil_counts.append(count)
+        self.entries.append({
+            "file": file.name, "table": table, "layout": layout, "census": census, "sha256": file.sha256,
+            "rows_in": count.rows_in, "rows_loaded": count.rows_loaded, "rows_quarantined": count.rows_quarantined,
+            "schools": schools, "loaded_on": date.today().isoformat(),
+        })  # fmt: skip
 
     def _one_flag_file(self, file: TextFile, where: dict[str, str]) -> None:
         reader = FlagReader(self.con, file, where, self.key)
         reader.run()
         self.report.add(reader.findings)
         self.report.files.append(FileInfo(file.name, "pupil flags", "pupil_flags", "", reader.count.rows_in, file.sha256))
-        self.counts[(file.name, "pupil_flags")] = reader.count
         self.quarantined += reader.quarantined
-        self._entries.append({
-            "file": file.name, "table": "pupil_flags", "layout": "pupil flags", "census": "", "sha256": file.sha256,
-            "rows_in": reader.count.rows_in, "rows_loaded": reader.count.rows_loaded,
-            "rows_quarantined": reader.count.rows_quarantined, "schools": [], "loaded_on": date.today().isoformat(),
-        })  # fmt: skip
+        self._enter(file, "pupil_flags", "pupil flags", "", reader.count, [])
 
     # -- across returns --
 
     def _check_years(self) -> None:
-        years = sorted({c.academic_year for name in self.replaced for c in census_of(name).carries})
+        years = sorted({c.academic_year for census in self.replaced for c in census.carries})
         if len(years) < 2:
             return
         year = years[0]
@@ -409,10 +423,6 @@ class _Run:
                     finding("year_gap", f"{len(self.report.files)} files", f"there is no return that carries {show_academic_year(year)}.",
                             fix="Add the returns of that year, or leave it out of comparisons.")
                 ])  # fmt: skip
-
-    def load_entries(self) -> list[dict]:
-        """Return an entry for each file, for the manifest."""
-        return self._entries
 
     def is_synthetic(self, said: bool) -> bool:
         """Return whether the pupils are made up; fictitious authorities say so themselves.

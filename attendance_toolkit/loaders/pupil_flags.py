@@ -11,13 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from attendance_toolkit.errors import VocabularyError
+from attendance_toolkit.loaders._return_files import FileCount, table_sql
 from attendance_toolkit.loaders._text import TextFile, line_numbers
-from attendance_toolkit.loaders.school_census import (
-    _UPN_FINDINGS,
-    FileCount,
-    _show,
-    table_sql,
-)
+from attendance_toolkit.loaders._values import UPN_FINDINGS, show
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import RULES, finding
 from attendance_toolkit.store.keys import UPN_STATES, check_upns, pseudonyms
@@ -51,9 +47,10 @@ class FlagReader:
         flags = [c for c in ("looked_after", "social_worker") if c in self.where]
         select = ", ".join(f"{self.where[c]} AS {c}" for c in ("upn", "academic_year", *flags))
         con = self.con
-        con.execute(f"CREATE OR REPLACE TEMP TABLE flags AS {table_sql(self.file, self.where, select, 'rejected_flags')}")
-        rejected = con.execute("SELECT min(line), count(DISTINCT line) FROM rejected_flags").fetchone()
-        con.execute("DROP TABLE IF EXISTS rejected_flags; DROP TABLE IF EXISTS rejected_flags_scan")
+        con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE flags AS {table_sql(self.file, select)}")
+        rejected = con.execute("SELECT min(line), count(DISTINCT line) FROM reject_errors").fetchone()
+        con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
         self.count.rows_in = con.execute("SELECT count(*) FROM flags").fetchall()[0][0]
         if rejected and rejected[1]:
             self.findings.append(
@@ -71,7 +68,7 @@ class FlagReader:
             " ON u.code = coalesce(upper(trim(f.upn)), '') WHERE u.state > 0 GROUP BY 1, 2"
         ).fetchall():
             rule = UPN_STATES[state]
-            says, fix = _UPN_FINDINGS[rule]
+            says, fix = UPN_FINDINGS[rule]
             self._set_aside(rule, records)
             self._report(rule, records, "upn", f"{shown}******" if shown else "", says, fix=fix)
         self._map_years()
@@ -97,8 +94,8 @@ class FlagReader:
             except VocabularyError:
                 year = None
                 self._set_aside("flag_year", records)
-                self._report("flag_year", records, "academic_year", _show(text or ""),
-                             f"'{_show(text or '')}' is not an academic year.", fix="Write both years, for example 2023/24.")  # fmt: skip
+                self._report("flag_year", records, "academic_year", show(text or ""),
+                             f"'{show(text or '')}' is not an academic year.", fix="Write both years, for example 2023/24.")  # fmt: skip
             texts.append(text)
             years.append(year)
         self._register("flag_year", {"code": texts, "year": years})
@@ -108,7 +105,7 @@ class FlagReader:
         for text, records in self.con.execute(f"SELECT {column}, list(rowid) FROM flags GROUP BY 1").fetchall():
             code = (text or "").strip().upper()
             if code not in _ANSWERS:
-                self._report("flag_value", records, column, _show(text), f"'{_show(text)}' is not an answer.",
+                self._report("flag_value", records, column, show(text), f"'{show(text)}' is not an answer.",
                              allowed="Yes, No", fix="It is read as Unknown.")  # fmt: skip
             texts.append(text)
             levels.append(_ANSWERS.get(code))

@@ -99,7 +99,16 @@ def _name(measure: str) -> str:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    names = [str(name) for name in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name] for name in names), strict=True)]
+
+
+def _grouped(frame: pd.DataFrame, *names: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """Return the rows by the values of some columns, in order. Plain dicts: tables are small, groups many."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in _records(frame):
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return groups
 
 
 def _where(cell: Mapping[str, Any]) -> str:
@@ -160,8 +169,8 @@ def check_parts_add_up(
     cells = _numbers(printed)
     cells = cells[cells["role"].isin(["count", "size"])]
     found = []
-    for (table, phase, column), rows in cells.groupby(["table", "phase", "column"], sort=False):
-        groups = {cell["group"]: cell for cell in _records(rows)}
+    for (table, phase, column), rows in _grouped(cells, "table", "phase", "column").items():
+        groups = {cell["group"]: cell for cell in rows}
         if ALL not in groups:
             continue
         total = int(groups[ALL]["value"])
@@ -201,9 +210,9 @@ def check_components(
     cells = _numbers(printed)
     cells = cells[cells["role"] == "rate"]
     found = []
-    for (table, *_), rows in cells.groupby(["table", "column", "phase", "group", "nc_year"], sort=False):
+    for (table, *_), rows in _grouped(cells, "table", "column", "phase", "group", "nc_year").items():
         for measures, total in identities:
-            cells_of = {cell["measure"]: cell for cell in _records(rows)}
+            cells_of = {cell["measure"]: cell for cell in rows}
             if not set(measures) <= set(cells_of):
                 continue
             parts = [cells_of[measure] for measure in measures]
@@ -264,15 +273,14 @@ def check_between_groups(
     sizes = cells[cells["role"] == "size"]
     found = []
     rates = cells[cells["role"] == "rate"]
-    for (table, phase, measure, column), rows in rates.groupby(["table", "phase", "measure", "column"], sort=False):
-        groups = {cell["group"]: cell for cell in _records(rows)}
+    where = ("table", "phase", "area_code", "academic_year", "period")
+    sizes_of = _grouped(sizes, *where)
+    for (table, phase, measure, column), rows in _grouped(rates, "table", "phase", "measure", "column").items():
+        groups = {cell["group"]: cell for cell in rows}
         if ALL not in groups:
             continue
         total = groups[ALL]
-        same = (sizes["table"] == table) & (sizes["phase"] == phase)
-        for name in ("area_code", "academic_year", "period"):
-            same &= sizes[name] == total[name]
-        size = {cell["group"]: cell["value"] for cell in _records(sizes[same])}
+        size = {cell["group"]: cell["value"] for cell in sizes_of.get(tuple(total[name] for name in where), [])}
         for family, parts in families.items():
             if not set(parts) <= set(groups):
                 continue
@@ -299,9 +307,11 @@ def check_between_groups(
 # --- checks against published figures ------------------------------------------------------------------
 
 
-def _published(rates: pd.DataFrame) -> pd.DataFrame:
-    """Return published percentages by series, area, year, phase and measure; census attendance is 100 - absence."""
+def _published(printed: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    """Return the published percentages of the printed areas and years; census attendance is 100 - absence."""
     rows = rates[(rates["period"] == "year") & rates["rate"].notna()]
+    for name in ("area_code", "academic_year"):
+        rows = rows[rows[name].isin(set(printed[name]))]
     if "reason" in rows:
         rows = rows[rows["reason"] == ALL]
     if "decimals" not in rows:
@@ -333,7 +343,7 @@ def compare_with_published(printed: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
     """
     cells = _numbers(printed)
     cells = cells[(cells["role"] == "rate") & cells["published"] & (cells["group"] == ALL) & (cells["nc_year"] == ALL)]
-    known = _published(rates).rename(columns={"decimals": "percent_decimals"})
+    known = _published(printed, rates).rename(columns={"decimals": "percent_decimals"})
     both = cells.merge(known, on=["academic_year", "area_code", "phase", "measure"])
     both["agrees"] = [
         _agrees(value, int(decimals), percent, known_decimals)
@@ -347,29 +357,37 @@ def compare_with_published(printed: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
 def column_series(printed: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
     """Return the series each published column was taken from, by how many of its cells agree.
 
-    A column belongs to the series with which the most cells agree; if two series tie, or fewer than half
-    of the cells agree with any, ``series`` is "".
+    A column belongs to the series with which the most cells agree. If two series tie, the columns of the
+    same table, area and year decide together; if they tie too, or fewer than half of the cells agree with
+    any, ``series`` is "".
 
     Returns
     -------
     table, column, area_code, academic_year, label, series, agree, compared.
     """
-    both = compare_with_published(printed, rates)
-    rows = []
+    return _column_series(compare_with_published(printed, rates))
+
+
+def _best(cells: pd.DataFrame) -> tuple[list[str], int, int]:
+    """Return the series that agree best, in how many cells, of how many."""
+    tally = cells.groupby("series")["agrees"].agg(["sum", "size"])
+    best = tally[tally["sum"] == tally["sum"].max()]
+    return [str(name) for name in best.index], int(best["sum"].iloc[0]), int(best["size"].iloc[0])
+
+
+def _column_series(both: pd.DataFrame) -> pd.DataFrame:
     key = ["table", "column", "area_code", "academic_year", "label"]
+    rows = []
     for values, cells in both.groupby(key, sort=False):
-        tally = cells.groupby("series")["agrees"].agg(["sum", "size"])
-        best = tally["sum"].max()
-        winners = tally.index[tally["sum"] == best]
-        certain = len(winners) == 1 and 2 * best >= tally.loc[winners[0], "size"]
-        rows.append(
-            dict(zip(key, values, strict=True))
-            | {
-                "series": winners[0] if certain else "",
-                "agree": int(best),
-                "compared": int(tally.loc[winners[0], "size"]),
-            }
-        )
+        winners, agree, compared = _best(cells)
+        if len(winners) > 1:
+            block = both
+            for name in ("table", "area_code", "academic_year"):
+                block = block[block[name] == cells[name].iloc[0]]
+            winners = [name for name in _best(block)[0] if name in winners]
+        certain = len(winners) == 1 and 2 * agree >= compared
+        series = winners[0] if certain else ""
+        rows.append(dict(zip(key, values, strict=True)) | {"series": series, "agree": agree, "compared": compared})
     return pd.DataFrame(rows, columns=[*key, "series", "agree", "compared"])
 
 
@@ -380,8 +398,8 @@ def check_against_published(printed: pd.DataFrame, rates: pd.DataFrame) -> tuple
     schools), the finding says so: cells copied one row too far down are found in this way.
     """
     both = compare_with_published(printed, rates)
-    series = column_series(printed, rates).set_index(["table", "column"])["series"]
-    known = _published(rates)
+    series = _column_series(both).set_index(["table", "column"])["series"]
+    known = _published(printed, rates)
     found = []
     for cell in _records(both):
         if cell["agrees"] or cell["series"] != series[cell["table"], cell["column"]]:

@@ -1,0 +1,1 @@
+"""What a notebook shows: blocks made from protected tables. Nothing here computes a figure."""

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import MaxNLocator
 
@@ -19,11 +19,17 @@ from attendance_toolkit.presentation.style import (
     WIDE,
     Canvas,
     Paint,
+    colour,
     drawing_png,
     drawing_svg,
 )
 from attendance_toolkit.vocabulary.rounding import show_number
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height on the canvas, in pixels."""
 Labels = Mapping[str, Mapping[Any, str]]
 
 TEXT = 14
@@ -147,6 +153,25 @@ def tick_text(tick: float, ticks: Sequence[float], how: Format) -> str:
     step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
     decimals = next(d for d in range(6) if d == 5 or abs(round(step, d) - step) < 1e-9)
     return show_number(tick, decimals, signed=how.signed) + ("%" if how.suffix == "%" else "")
+
+
+def strokes(
+    axes: Axes, segments: Iterable[tuple[float, float, float, float]], role: str, *, zorder: float = 0.5
+) -> None:
+    """Draw straight lines (x, y, x, y) of one colour as one mark."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for x0, y0, x1, y1 in segments:
+        xs += [x0, x1, math.nan]
+        ys += [y0, y1, math.nan]
+    if xs:
+        axes.plot(xs, ys, color=colour(role), linewidth=1, zorder=zorder, clip_on=False, solid_capstyle="butt")
+
+
+def x_place(axes: Axes, box: Box, value: float) -> float:
+    """Return where a value of the horizontal axis lies on the canvas."""
+    low, high = axes.get_xlim()
+    return box[0] + box[2] * (value - low) / (high - low)
 
 
 def synthetic_mark(canvas: Canvas, table: ProtectedTable) -> float:

@@ -15,16 +15,19 @@ from attendance_toolkit.presentation.charting import (
     SMALL,
     TEXT,
     TIP,
+    Box,
     Labels,
     Value,
     cells_by,
     finish,
     limits,
+    strokes,
     synthetic_mark,
     tick_text,
     value_of,
     with_interval,
     written,
+    x_place,
 )
 from attendance_toolkit.presentation.formats import (
     Format,
@@ -69,30 +72,32 @@ def _few(series: Sequence[Any], figure: str) -> None:
         )
 
 
-def _horizontal_grid(canvas: Canvas, axes: Axes, ticks: Sequence[float], how: Format, left: float) -> None:
-    """Draw grid lines with their values to the left of the axes."""
-    axes.set_yticks(list(ticks), [tick_text(t, ticks, how) for t in ticks])
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    for tick in ticks:
-        strong = tick == 0
-        axes.axhline(
-            tick,
-            color=colour("axis" if strong else "grid"),
-            linewidth=1,
-            zorder=0.5,
-            clip_on=False,
-            solid_capstyle="butt",
-        )
+def _value_grid(
+    canvas: Canvas, axes: Axes, box: Box, ticks: Sequence[float], how: Format, *, texts: bool = True
+) -> None:
+    """Draw horizontal grid lines, with their values to the left."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    strokes(axes, [(left, tick, right, tick) for tick in ticks if tick not in (0, low)], "grid")
+    strokes(axes, [(left, tick, right, tick) for tick in ticks if tick in (0, low)], "axis", zorder=0.6)
+    for tick in ticks if texts else ():
+        y = box[1] + box[3] * (high - tick) / (high - low)
+        canvas.text(box[0] - 6, y, tick_text(tick, ticks, how), size=TEXT, ha="right", va="center_baseline")
 
 
-def _year_ticks(axes: Axes, texts: Sequence[str], spacing: float, base: float) -> None:
+def _tick_marks(axes: Axes, box: Box, count: int) -> None:
+    """Draw a short mark under every position."""
+    low, high = axes.get_ylim()
+    strokes(axes, [(place, low, place, low - 5 * (high - low) / box[3]) for place in range(count)], "axis")
+
+
+def _year_texts(canvas: Canvas, axes: Axes, box: Box, texts: Sequence[str]) -> None:
     """Label as many positions as fit, always the last."""
+    _tick_marks(axes, box, len(texts))
+    spacing = x_place(axes, box, 1) - x_place(axes, box, 0)
     widest = max(text_width(t, TEXT) for t in texts)
     step = max(1, math.ceil((widest + 10) / spacing)) if len(texts) > 1 else 1
-    shown = set(range(len(texts) - 1, -1, -step))
-    axes.set_xticks(range(len(texts)), [t if i in shown else "" for i, t in enumerate(texts)])
-    axes.tick_params(axis="x", length=5, pad=5)
-    axes.axhline(base, color=colour("axis"), linewidth=1, zorder=0.6, clip_on=False)
+    for place in range(len(texts) - 1, -1, -step):
+        canvas.text(x_place(axes, box, place), box[1] + box[3] + 20, texts[place], size=TEXT, ha="center")
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ def _end_labels(
     lines: _Lines,
     how: Format,
     *,
-    box: tuple[float, float, float, float],
+    box: Box,
     low: float,
     high: float,
     width: float,
@@ -363,14 +368,14 @@ def line_by_year(
         def brush(canvas: Canvas) -> None:
             top = 12 + synthetic_mark(canvas, table)
             box = (left, top, width - left - room - 18, height - top - 32)
-            axes = canvas.axes(*box)
+            axes = canvas.axes(*box, ticks=False)
             count = len(lines.positions)
             edge = 0.5 if lines.gaps else 0.12
             axes.set_xlim(-edge if 0 in lines.gaps else -0.12, count - 1 + (edge if count - 1 in lines.gaps else 0.06))
             axes.set_ylim(low, high)
             _draw_gaps(axes, lines)
-            _horizontal_grid(canvas, axes, ticks, how, left)
-            _year_ticks(axes, lines.texts, box[2] / max(count - 0.8, 1), low)
+            _value_grid(canvas, axes, box, ticks, how)
+            _year_texts(canvas, axes, box, lines.texts)
             _draw_lines(axes, lines, how, tips=wide, bands=_band_is_visible(lines, low, high, box[3]))
             _end_labels(canvas, lines, how, box=box, low=low, high=high, width=most)
 
@@ -524,14 +529,12 @@ def small_multiples_by_year(
                 for k, line in enumerate(heads[index]):
                     canvas.text(x0, y0 + 14 + k * LINE, line, weight="bold")
                 box = (x0, y0 + head_height, slot - ends, plot_height)
-                axes = canvas.axes(*box)
+                axes = canvas.axes(*box, ticks=False)
                 axes.set_xlim(-0.15, len(positions) - 0.9)
                 axes.set_ylim(low, high)
                 _draw_gaps(axes, lines)
-                _horizontal_grid(canvas, axes, ticks, how, left)
-                if column:
-                    axes.set_yticklabels([])
-                _ends_only(axes, texts, low, box[2])
+                _value_grid(canvas, axes, box, ticks, how, texts=not column)
+                _end_texts(canvas, axes, box, texts)
                 bands = _band_is_visible(lines, low, high, plot_height)
                 _draw_lines(axes, lines, how, tips=width == WIDE, bands=bands, size=7, width=2, few_marks=True)
                 _end_values(canvas, lines, how, box=box, low=low, high=high)
@@ -577,11 +580,9 @@ def _draw_key(canvas: Canvas, rows: list[list[tuple[int, str, float]]], top: flo
     if not rows:
         return
     height = 22 * len(rows)
-    axes = canvas.axes(0, top, canvas.width, height)
+    axes = canvas.axes(0, top, canvas.width, height, ticks=False)
     axes.set_xlim(0, canvas.width)
     axes.set_ylim(height, 0)
-    axes.set_xticks([])
-    axes.set_yticks([])
     for index, row in enumerate(rows):
         y = 22 * index + 11
         for number, name, left in row:
@@ -608,19 +609,14 @@ def _draw_key(canvas: Canvas, rows: list[list[tuple[int, str, float]]], top: flo
             )
 
 
-def _ends_only(axes: Axes, texts: Sequence[str], base: float, width: float) -> None:
+def _end_texts(canvas: Canvas, axes: Axes, box: Box, texts: Sequence[str]) -> None:
     """Label the first and last position of a small chart, or the last alone where both do not fit."""
-    last = len(texts) - 1
+    _tick_marks(axes, box, len(texts))
+    last, y = len(texts) - 1, box[1] + box[3] + 19
     needed = text_width(texts[0], SMALL) + text_width(texts[-1], SMALL) + 10
-    show = {0, last} if needed < width else {last}
-    axes.set_xticks(range(len(texts)), [t if i in show else "" for i, t in enumerate(texts)])
-    axes.tick_params(axis="x", length=4, labelsize=SMALL)
-    for index, label in enumerate(axes.get_xticklabels()):
-        if index == last and last > 0:
-            label.set_horizontalalignment("right")
-        elif index == 0:
-            label.set_horizontalalignment("left")
-    axes.axhline(base, color=colour("axis"), linewidth=1, zorder=0.6, clip_on=False)
+    canvas.text(x_place(axes, box, last), y, texts[-1], size=SMALL, ha="right" if last else "center")
+    if last and needed < box[2]:
+        canvas.text(x_place(axes, box, 0), y, texts[0], size=SMALL, ha="left")
 
 
 def _end_values(
@@ -628,7 +624,7 @@ def _end_values(
     lines: _Lines,
     how: Format,
     *,
-    box: tuple[float, float, float, float],
+    box: Box,
     low: float,
     high: float,
 ) -> None:

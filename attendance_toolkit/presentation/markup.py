@@ -238,13 +238,21 @@ def _least_width(table: Table) -> int:
 _FITS_A_PHONE = 30
 
 
+#: Row headers of at most this many characters are kept on one line.
+_SHORT_HEADER = 14
+
+
 def _table_element(table: Table, element_id: str, label: str) -> str:
     notes = _cell_notes(table)
     subtitle = f'<span class="subtitle">{text_html(table.subtitle)}</span>' if table.subtitle else ""
     title = f'<strong class="title">{text_html(label)}{text_html(table.title)}</strong>'
     caption = f'<caption id="{element_id}-caption"><span class="cap">{title}{subtitle}</span></caption>'
     body = _bodies(table, notes) or (f'<tbody><tr><td colspan="{len(table.columns)}">No figures.</td></tr></tbody>')
-    element = f"<table>\n{caption}\n{_column_groups(table)}<thead>\n{_head_rows(table)}\n</thead>\n{body}\n</table>"
+    short = all(len(row.header) <= _SHORT_HEADER for row in table.rows)
+    element = (
+        f'<table class="{"short" if short else "long"}">\n{caption}\n{_column_groups(table)}'
+        f"<thead>\n{_head_rows(table)}\n</thead>\n{body}\n</table>"
+    )
     if _least_width(table) <= _FITS_A_PHONE:
         return element
     access = f'role="region" tabindex="0" aria-labelledby="{element_id}-caption"'

@@ -14,16 +14,19 @@ from attendance_toolkit.presentation.charting import (
     LINE,
     TEXT,
     TIP,
+    Box,
     Labels,
     Value,
     cells_by,
     finish,
     limits,
+    strokes,
     synthetic_mark,
     tick_text,
     value_of,
     with_interval,
     written,
+    x_place,
 )
 from attendance_toolkit.presentation.formats import (
     Format,
@@ -146,24 +149,23 @@ def _row_labels(canvas: Canvas, items: Sequence[_Item], layout: _RowLayout, top:
 
 def _value_axis(
     canvas: Canvas,
-    box: tuple[float, float, float, float],
+    box: Box,
     low: float,
     high: float,
     ticks: Sequence[float],
     how: Format,
 ) -> Axes:
     """Return axes with values to the right and pixels downwards, with grid lines and tick texts below."""
-    axes = canvas.axes(*box)
+    axes = canvas.axes(*box, ticks=False)
     axes.set_xlim(low, high)
     axes.set_ylim(box[3], 0)
     texts = [tick_text(t, ticks, how) for t in ticks]
     widest = max(text_width(t, TEXT) for t in texts)
     step = max(1, math.ceil((widest + 8) / (box[2] / max(len(ticks) - 1, 1))))
-    axes.set_xticks(list(ticks), [t if i % step == 0 else "" for i, t in enumerate(texts)])
-    axes.set_yticks([])
-    axes.tick_params(axis="x", length=0)
-    for tick in ticks:
-        axes.axvline(tick, color=colour("axis" if tick == 0 else "grid"), linewidth=1, zorder=0.5, clip_on=False)
+    strokes(axes, [(tick, 0, tick, box[3]) for tick in ticks if tick != 0], "grid")
+    strokes(axes, [(tick, 0, tick, box[3]) for tick in ticks if tick == 0], "axis", zorder=0.6)
+    for tick, text in list(zip(ticks, texts, strict=True))[::step]:
+        canvas.text(x_place(axes, box, tick), box[1] + box[3] + 18, text, size=TEXT, ha="center")
     return axes
 
 
@@ -373,7 +375,7 @@ def _bar_text(
     item: _Item,
     how: Format,
     *,
-    box: tuple[float, float, float, float],
+    box: Box,
     y: float,
     low: float,
     high: float,

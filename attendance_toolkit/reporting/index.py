@@ -35,7 +35,8 @@ _SHOWN = (
 )
 _WORDS = (
     "Up or Down is written only where the 95% interval of the change leaves out 0; otherwise Similar."
-    " The change in percentage points stands in brackets. It is worked out before rounding."
+    " The change in percentage points stands in brackets; it is worked out before rounding."
+    " A change without a word has no interval."
 )
 #: Group values that mean everybody.
 _WHOLE = (ALL, ALL_SCHOOLS, "", None)

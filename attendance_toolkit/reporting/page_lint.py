@@ -40,7 +40,26 @@ _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
 )
 #: Elements whose text is read as one, whatever is marked up inside.
-_PARTS = frozenset("p td th li dt dd caption figcaption summary h1 h2 h3 h4 text pre blockquote".split())
+_PARTS = frozenset(
+    [
+        "p",
+        "td",
+        "th",
+        "li",
+        "dt",
+        "dd",
+        "caption",
+        "figcaption",
+        "summary",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "text",
+        "pre",
+        "blockquote",
+    ]
+)
 _LOADING = frozenset(("src", "srcset", "poster", "data", "background", "action", "formaction", "ping"))
 _NO_ALT = re.compile(
     r"^(no description has been provided.*|image|figure|chart|graph|png|svg|plot|picture)$", re.IGNORECASE

@@ -23,6 +23,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from jupyter_core.utils import ensure_event_loop
 
 from attendance_toolkit import __version__
 from attendance_toolkit.errors import AttendanceError, ReportError
@@ -197,6 +198,9 @@ def execute(path: Path, parameters: dict[str, Any], private: Path, *, fork: bool
         ours = any(kind == cls.__name__ for cls in _all_errors(AttendanceError))
         detail = str(error.evalue) if ours else f"{kind} in cell {error.exec_count}, {_places(error.traceback)}."
         raise ReportError(f"{path.stem}: {detail}") from None
+    finally:
+        # Jupyter keeps an event loop for each thread and leaves it open; the next notebook gets a new one.
+        ensure_event_loop().close()
 
 
 def _places(lines: Sequence[str]) -> str:

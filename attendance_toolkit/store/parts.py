@@ -1,4 +1,9 @@
-"""The parts a store keeps beside PUPIL_TERM: what each return said, before it is resolved into one row a pupil."""
+"""What a load hands to the store: sessions, records of characteristics, and flags.
+
+The records and flags of every return are kept in the store, since a later return may change which of them
+describes a pupil in a year. Sessions are kept in PUPIL_TERM itself: a return's own are known by their half
+terms and schools.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,6 @@ SESSION_COLUMNS = {
     "academic_year": "INTEGER",
     "term": "VARCHAR",
     "half_term": "VARCHAR",
-    "census": "VARCHAR",
     "phase": "VARCHAR",
     "age": "SMALLINT",
     "enrol_status": "VARCHAR",

@@ -20,67 +20,72 @@ _FILLED = ("sex", "ethnicity_major", "ethnicity_minor", "first_language")
 _SUMS = ("sessions_possible", "sessions_authorised", "sessions_unauthorised", "sessions_covid", *REASON_COLUMNS)
 
 
-def resolve(con: duckdb.DuckDBPyConnection, sessions: str, records: str, flags: str, target: str) -> None:
-    """Make the table ``target`` with the columns of PUPIL_TERM.
+def resolve(
+    con: duckdb.DuckDBPyConnection, academic_year: int, *, sessions: str, records: str, all_records: str, flags: str
+) -> str:
+    """Return SQL for PUPIL_TERM rows of one authority and academic year.
 
     Parameters
     ----------
     con
-        A connection that can see the three tables or views named next.
-    sessions, records, flags
-        Session parts to resolve; record and flag parts of at least those pupils, of all years.
-    target
-        Name of the table to make, ordered by authority, year, school, pupil and half term.
+        A connection that can see the tables or views named next; helping tables are made in it.
+    academic_year
+        The year of ``sessions``.
+    sessions
+        Sessions of the authority in the year, new spells and old rows alike.
+    records
+        Records of the censuses that can describe the year: its own and the next autumn's.
+    all_records
+        Records of every census, for what the year's do not say.
+    flags
+        Looked-after and social-worker flags.
     """
+    con.execute(f"CREATE OR REPLACE TEMP TABLE year_pupils AS SELECT DISTINCT upn FROM {sessions}")
     held = ", ".join(f"arg_min({c}, place) AS {c}" for c in _HELD)
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE resolved_year AS
-        WITH dated AS (
-            SELECT upn, academic_year, place, nc_year, {", ".join(_HELD)} FROM {records}
-            UNION ALL
-            -- The autumn census also closes the year before, whose summer term it carries.
-            SELECT upn, (academic_year // 100 - 1) * 100 + academic_year // 100 % 100, place, nc_year_before, {", ".join(_HELD)}
-            FROM {records} WHERE census LIKE '%-autumn'
+        CREATE OR REPLACE TEMP TABLE year_records AS
+        SELECT upn, arg_min(nc_year, place) AS nc_year, {held}
+        FROM (
+            SELECT upn, place, {", ".join(_HELD)},
+                   -- The next autumn's census closes the year; by then pupils are a year group further on.
+                   CASE WHEN academic_year = {academic_year} THEN nc_year ELSE nc_year_before END AS nc_year
+            FROM {records} SEMI JOIN year_pupils USING (upn)
         )
-        SELECT upn, academic_year, arg_min(nc_year, place) AS nc_year, {held}
-        FROM dated SEMI JOIN (SELECT DISTINCT upn, academic_year FROM {sessions}) wanted USING (upn, academic_year)
-        GROUP BY 1, 2
+        GROUP BY 1
         """
     )
-    # Filling is needed only for pupils whose year has a gap: usually a small part.
+    # Filling is needed only for pupils with a gap in the year: usually a small part.
     missing = " OR ".join(f"{c} IS NULL" for c in _FILLED)
+    filled = ", ".join(
+        f"coalesce(arg_min(r.{c}, r.place) FILTER (r.academic_year > {academic_year}), arg_max(r.{c}, r.place)) AS {c}"
+        for c in _FILLED
+    )
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE resolved_ever AS
-        SELECT g.upn, g.academic_year,
-               {", ".join(f"coalesce(arg_min(r.{c}, r.place) FILTER (r.academic_year > g.academic_year),"
-                          f" arg_max(r.{c}, r.place)) AS {c}" for c in _FILLED)}
-        FROM (SELECT upn, academic_year FROM resolved_year WHERE {missing}) g
-        JOIN {records} r ON r.upn = g.upn
-        GROUP BY 1, 2
+        CREATE OR REPLACE TEMP TABLE year_gaps AS
+        SELECT upn, {filled} FROM (SELECT upn FROM year_records WHERE {missing}) JOIN {all_records} r USING (upn) GROUP BY 1
         """
     )
-    twice = con.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {sessions} GROUP BY upn, laestab, academic_year, half_term HAVING count(*) > 1)"
-    ).fetchone()
     source = sessions
-    if twice and twice[0]:
+    twice = con.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {sessions} GROUP BY upn, laestab, half_term HAVING count(*) > 1)"
+    ).fetchall()
+    if twice[0][0]:
         # Two spells at one school (left and came back) are one enrolment here: sessions are added up, and the
         # spell on the roll describes it.
         con.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE spells AS
-            SELECT upn, any_value(la_code) AS la_code, laestab, max(urn) AS urn, academic_year,
-                   any_value(term) AS term, half_term, any_value(census) AS census,
-                   arg_min(phase, NOT on_roll) AS phase, min(age) AS age,
+            CREATE OR REPLACE TEMP TABLE year_spells AS
+            SELECT upn, any_value(la_code) AS la_code, laestab, max(urn) AS urn, any_value(academic_year) AS academic_year,
+                   any_value(term) AS term, half_term, any_value(phase) AS phase, min(age) AS age,
                    arg_min(enrol_status, (NOT on_roll, enrol_status)) AS enrol_status,
                    bool_or(is_boarder) AS is_boarder, bool_or(on_roll) AS on_roll,
                    {", ".join(f"sum({c})::INTEGER AS {c}" for c in _SUMS)}
-            FROM {sessions} GROUP BY upn, laestab, academic_year, half_term
+            FROM {sessions} GROUP BY upn, laestab, half_term
             """
         )
-        source = "spells"
+        source = "year_spells"
     expressions = {
         "nc_year": "coalesce(y.nc_year, 'Unknown')",
         **{c: f"coalesce(y.{c}, 'Unknown')" for c in _HELD},
@@ -91,14 +96,8 @@ def resolve(con: duckdb.DuckDBPyConnection, sessions: str, records: str, flags: 
     select = ", ".join(
         f"CAST({expressions.get(name, f's.{name}')} AS {kind}) AS {name}" for name, kind in PUPIL_TERM.items()
     )
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {target} AS
-        SELECT {select}
-        FROM {source} s
-        LEFT JOIN resolved_year y USING (upn, academic_year)
-        LEFT JOIN resolved_ever e USING (upn, academic_year)
-        LEFT JOIN {flags} f USING (upn, academic_year)
-        """
+    return (
+        f"SELECT {select} FROM {source} s LEFT JOIN year_records y USING (upn) LEFT JOIN year_gaps e USING (upn)"
+        f" LEFT JOIN (SELECT * FROM {flags} WHERE academic_year = {academic_year}) f ON f.upn = s.upn"
+        " ORDER BY s.laestab, s.upn, s.half_term"
     )
-    con.execute("DROP TABLE IF EXISTS spells; DROP TABLE resolved_year; DROP TABLE resolved_ever")

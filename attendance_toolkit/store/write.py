@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from attendance_toolkit.errors import StoreError
+from attendance_toolkit.schema.census import Census
 from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
 from attendance_toolkit.store.resolve import resolve
 from attendance_toolkit.store.store import (
@@ -92,7 +94,7 @@ def write_load(
     root: Path,
     manifest: dict,
     *,
-    replaced: dict[str, set[int]],
+    replaced: dict[Census, set[int]],
     loads: list[dict],
     quarantined: Iterable[dict[str, object]],
 ) -> dict:
@@ -112,15 +114,14 @@ def write_load(
     prepared = root / PREPARED
     shutil.rmtree(prepared, ignore_errors=True)
     prepared.mkdir()
+    schools = {census.name: found for census, found in replaced.items()}
     try:
-        _merge_parts(con, root, prepared, replaced)
-        _merge_quarantine(root, prepared, replaced, loads, quarantined)
-        partitions = _resolve_touched(con, root, prepared, manifest)
-        new = {
-            **manifest,
-            "partitions": partitions,
-            "loads": _merge_loads(manifest["loads"], loads, replaced),
-        }
+        _note_replaced(con, replaced)
+        _merge_records(con, root, prepared, schools)
+        _merge_flags(con, root, prepared)
+        _merge_quarantine(root, prepared, schools, loads, quarantined)
+        partitions = _merge_pupil_terms(con, root, prepared, manifest)
+        new = {**manifest, "partitions": partitions, "loads": _merge_loads(manifest["loads"], loads, schools)}
         text = json.dumps(new, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         (prepared / MANIFEST).write_text(text, encoding="utf-8")
         _exchange(root, prepared)
@@ -129,90 +130,82 @@ def write_load(
     return new
 
 
-# ---- parts -------------------------------------------------------------------------------------------
+# ---- records and flags -------------------------------------------------------------------------------
 
 
-def _listed(paths: Iterable[Path]) -> str:
-    return "[" + ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths) + "]"
+def _parquet(paths: Iterable[Path]) -> str:
+    listed = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
 
 
-def _copy(con: duckdb.DuckDBPyConnection, sql: str, target: Path) -> None:
+def _copy(con: duckdb.DuckDBPyConnection, sql: str, target: Path) -> int:
+    """Write a query to a Parquet file and return its rows; never into a file linked from the old store."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     path = str(target).replace("'", "''")
-    con.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 245760)")
+    done = con.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 245760)")
+    return int(done.fetchall()[0][0])
 
 
 def _link_tree(source: Path, target: Path) -> None:
     """Repeat a folder with hard links, which cost nothing; copy where links are not possible."""
-    if not source.is_dir():
-        return
-    for path in sorted(source.rglob("*")):
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.rglob("*")) if source.is_dir() else ():
         there = target / path.relative_to(source)
         if path.is_dir():
             there.mkdir(parents=True, exist_ok=True)
             continue
-        there.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(path, there)
         except OSError:
             shutil.copy2(path, there)
 
 
-def _merge_parts(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, replaced: dict[str, set[int]]) -> None:
-    (prepared / "parts").mkdir()
+def _note_replaced(con: duckdb.DuckDBPyConnection, replaced: dict[Census, set[int]]) -> None:
+    """Make ``replaced``: the schools and half terms whose sessions come anew."""
+    con.execute("CREATE OR REPLACE TEMP TABLE replaced (census VARCHAR, academic_year INTEGER, half_term VARCHAR, laestab INTEGER)")
+    for census, schools in replaced.items():
+        rows = [(census.name, c.academic_year, c.half_term, s) for c in census.carries for s in sorted(schools)]
+        columns = {n: pa.array(v) for n, v in zip(("a", "b", "c", "d"), zip(*rows, strict=True), strict=True)} if rows else {}
+        if columns:
+            con.register("incoming", pa.table(columns))
+            con.execute("INSERT INTO replaced SELECT * FROM incoming")
+            con.unregister("incoming")
+
+
+def _merge_records(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, replaced: dict[str, set[int]]) -> None:
+    """Put the load's records in the place of those of the same census and school; note whose went."""
+    names = ", ".join(RECORD_COLUMNS)
     _link_tree(root / "parts", prepared / "parts")
-    for kind, columns, order in (
-        ("sessions", SESSION_COLUMNS, "laestab, upn, half_term, on_roll DESC"),
-        ("records", RECORD_COLUMNS, "place, upn"),
-    ):
-        table = "session_parts" if kind == "sessions" else "record_parts"
-        names = ", ".join(columns)
-        for census, schools in sorted(replaced.items()):
-            folder = Path("parts", kind, f"census={census}")
-            las = {la for (la,) in con.execute(f"SELECT DISTINCT la_code FROM {table} WHERE census = '{census}'").fetchall()}
-            las |= {p.name.removeprefix("la_code=") for p in (root / folder).glob("la_code=*")}
-            for la in sorted(las):
-                new = f"SELECT {names} FROM {table} WHERE census = '{census}' AND la_code = '{la}'"
-                old = root / folder / f"la_code={la}" / "part.parquet"
-                union = new
-                if old.is_file():
-                    gone = ", ".join(map(str, sorted(schools))) or "NULL"
-                    hit = con.execute(
-                        f"SELECT count(*) FROM read_parquet({_listed([old])}, hive_partitioning = false) WHERE laestab IN ({gone})"
-                    ).fetchone()
-                    added = con.execute(f"SELECT count(*) FROM ({new})").fetchone()
-                    if not (hit and hit[0]) and not (added and added[0]):
-                        continue
-                    union += (
-                        f" UNION ALL SELECT {names} FROM read_parquet({_listed([old])}, hive_partitioning = false)"
-                        f" WHERE laestab NOT IN ({gone})"
-                    )
-                target = prepared / folder / f"la_code={la}" / "part.parquet"
-                target.unlink(missing_ok=True)
-                _copy(con, f"SELECT * FROM ({union}) ORDER BY {order}", target)
-    years = [y for (y,) in con.execute("SELECT DISTINCT academic_year FROM flag_parts ORDER BY 1").fetchall()]
-    for year in years:
-        folder = Path("parts", "flags", f"academic_year={year}")
-        old = root / folder / "part.parquet"
-        names = ", ".join(FLAG_COLUMNS)
-        union = f"SELECT {names} FROM flag_parts WHERE academic_year = {year}"
-        if old.is_file():
-            union += (
-                f" UNION ALL SELECT {names} FROM read_parquet({_listed([old])}, hive_partitioning = false)"
-                " ANTI JOIN flag_parts USING (upn, academic_year)"
-            )
-        target = prepared / folder / "part.parquet"
-        target.unlink(missing_ok=True)
-        _copy(con, f"SELECT * FROM ({union}) ORDER BY upn", target)
+    con.execute("CREATE OR REPLACE TEMP TABLE gone (upn BIGINT)")
+    for census in sorted(replaced):
+        folder = Path("parts", "records", f"census={census}")
+        rows = con.execute("SELECT DISTINCT la_code FROM record_parts WHERE census = $census", {"census": census})
+        las = {la for (la,) in rows.fetchall()}
+        las |= {p.name.removeprefix("la_code=") for p in (root / folder).glob("la_code=*")}
+        for la in sorted(las):
+            sql = f"SELECT {names} FROM record_parts WHERE census = '{census}' AND la_code = '{la}'"
+            old = root / folder / f"la_code={la}" / "part.parquet"
+            if old.is_file():
+                here = f"(SELECT DISTINCT laestab FROM replaced WHERE census = '{census}')"
+                con.execute(f"INSERT INTO gone SELECT upn FROM {_parquet([old])} SEMI JOIN {here} USING (laestab)")
+                sql += f" UNION ALL SELECT {names} FROM {_parquet([old])} ANTI JOIN {here} USING (laestab)"
+            _copy(con, f"SELECT * FROM ({sql}) ORDER BY upn, place", prepared / folder / f"la_code={la}" / "part.parquet")
 
 
-def _part_files(prepared: Path, kind: str) -> list[Path]:
-    return sorted((prepared / "parts" / kind).rglob("part.parquet"))
+def _merge_flags(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> None:
+    names = ", ".join(FLAG_COLUMNS)
+    for (year,) in con.execute("SELECT DISTINCT academic_year FROM flag_parts ORDER BY 1").fetchall():
+        place = Path("parts", "flags", f"academic_year={year}", "part.parquet")
+        sql = f"SELECT {names} FROM flag_parts WHERE academic_year = {year}"
+        if (root / place).is_file():
+            sql += f" UNION ALL SELECT {names} FROM {_parquet([root / place])} ANTI JOIN flag_parts USING (upn, academic_year)"
+        _copy(con, f"SELECT * FROM ({sql}) ORDER BY upn", prepared / place)
 
 
-def _view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str], where: str = "") -> None:
+def _view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str]) -> None:
     if files:
-        sql = f"SELECT {', '.join(columns)} FROM read_parquet({_listed(files)}, hive_partitioning = false) {where}"
+        sql = f"SELECT {', '.join(columns)} FROM {_parquet(files)}"
     else:
         empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
         sql = f"SELECT {empty} WHERE false"
@@ -222,49 +215,47 @@ def _view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns:
 # ---- pupil terms -------------------------------------------------------------------------------------
 
 
-def _resolve_touched(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, manifest: dict) -> list[dict]:
+def _merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, manifest: dict) -> list[dict]:
     """Make PUPIL_TERM again wherever a pupil of this load has rows, so that the order of loads does not matter."""
-    (prepared / "pupil_term").mkdir()
     _link_tree(root / "pupil_term", prepared / "pupil_term")
-    session_files = _part_files(prepared, "sessions")
-    _view(con, "all_sessions", session_files, SESSION_COLUMNS)
-    _view(con, "all_records", _part_files(prepared, "records"), RECORD_COLUMNS)
-    _view(con, "all_flags", _part_files(prepared, "flags"), FLAG_COLUMNS)
-    old_parts = {(p["la_code"], p["academic_year"]): p for p in manifest["partitions"]}
-    touched = set(
-        con.execute(
-            "SELECT DISTINCT la_code, academic_year FROM all_sessions SEMI JOIN"
-            " (SELECT upn FROM record_parts UNION SELECT upn FROM flag_parts) USING (upn)"
-        ).fetchall()
-    )
-    # Pupils who left a corrected return altogether are in its old rows only.
-    for (la, census) in con.execute("SELECT DISTINCT la_code, census FROM record_parts").fetchall():
-        old = root / "parts" / "sessions" / f"census={census}" / f"la_code={la}" / "part.parquet"
-        if old.is_file():
-            years = con.execute(
-                f"SELECT DISTINCT academic_year FROM read_parquet({_listed([old])}, hive_partitioning = false)"
+    found = {(p["la_code"], p["academic_year"]): p for p in manifest["partitions"]}
+    touched = set(con.execute("SELECT DISTINCT la_code, academic_year FROM session_parts").fetchall())
+    if found:
+        files = [root / _partition(*place) for place in sorted(found)]
+        touched |= set(
+            con.execute(
+                f"""
+                SELECT DISTINCT la_code, academic_year FROM {_parquet(files)}
+                SEMI JOIN (SELECT upn FROM record_parts UNION SELECT upn FROM flag_parts UNION SELECT upn FROM gone) USING (upn)
+                UNION
+                SELECT DISTINCT la_code, academic_year FROM {_parquet(files)}
+                SEMI JOIN replaced USING (academic_year, half_term, laestab)
+                """
             ).fetchall()
-            touched |= {(la, year) for (year,) in years}
-    found = dict(old_parts)
-    for la in sorted({la for la, _ in touched}):
-        years = sorted(year for area, year in touched if area == la)
-        files = [f for f in session_files if f.parent.name == f"la_code={la}"]
-        _view(con, "la_sessions", files, SESSION_COLUMNS, f"WHERE academic_year IN ({', '.join(map(str, years))})")
-        con.execute("CREATE OR REPLACE TEMP TABLE la_pupils AS SELECT DISTINCT upn FROM la_sessions")
-        con.execute("CREATE OR REPLACE TEMP VIEW la_records AS SELECT * FROM all_records SEMI JOIN la_pupils USING (upn)")
-        resolve(con, "la_sessions", "la_records", "all_flags", "resolved")
-        for year in years:
+        )
+    records = sorted((prepared / "parts" / "records").rglob("part.parquet"))
+    _view(con, "all_records", records, RECORD_COLUMNS)
+    _view(con, "all_flags", sorted((prepared / "parts" / "flags").rglob("part.parquet")), FLAG_COLUMNS)
+    columns = ", ".join(SESSION_COLUMNS)
+    for la, year in sorted(touched):
+        start = year // 100
+        describing = {f"census={n}" for n in (f"{start}-autumn", f"{start + 1}-spring", f"{start + 1}-summer", f"{start + 1}-autumn")}
+        _view(con, "year_describing", [f for f in records if f.parent.parent.name in describing], RECORD_COLUMNS)
+        sql = f"SELECT {columns} FROM session_parts WHERE la_code = '{la}' AND academic_year = {year}"
+        if (la, year) in found:
+            old = _parquet([root / _partition(la, year)])
+            sql += f" UNION ALL SELECT {columns} FROM {old} ANTI JOIN replaced USING (academic_year, half_term, laestab)"
+        con.execute(f"CREATE OR REPLACE TEMP VIEW year_sessions AS {sql}")
+        resolved = resolve(
+            con, year, sessions="year_sessions", records="year_describing", all_records="all_records", flags="all_flags"
+        )
+        target = prepared / _partition(la, year)
+        rows = _copy(con, resolved, target)
+        if rows:
+            found[(la, year)] = {"la_code": la, "academic_year": year, "rows": rows, "bytes": target.stat().st_size}
+        else:
             found.pop((la, year), None)
-            target = prepared / _partition(la, year)
-            target.unlink(missing_ok=True)
-            rows = con.execute(f"SELECT count(*) FROM resolved WHERE academic_year = {year}").fetchone()
-            if not rows or not rows[0]:
-                continue
-            _copy(con, f"SELECT * FROM resolved WHERE academic_year = {year} ORDER BY laestab, upn, half_term", target)
-            found[(la, year)] = {
-                "la_code": la, "academic_year": year, "rows": rows[0], "bytes": target.stat().st_size,
-            }  # fmt: skip
-        con.execute("DROP TABLE resolved; DROP TABLE la_pupils")
+            target.unlink()
     return [found[place] for place in sorted(found)]
 
 

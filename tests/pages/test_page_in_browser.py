@@ -185,7 +185,7 @@ def test_print_shows_what_belongs_on_paper(browser, page_file):
     page.goto(page_file.as_uri())
     for hidden in (".skip", ".contents", ".download", "details", ".narrow"):
         assert not page.locator(hidden).first.is_visible()
-    for shown in (".banner", "h1", ".wide svg", "caption", ".foot"):
+    for shown in (".banner", "h1", ".wide svg", ".table caption", ".foot"):
         assert page.locator(shown).first.is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"

@@ -338,7 +338,7 @@ def test_every_greater_manchester_authority_and_southampton_is_there_in_every_ce
 
 
 def test_what_is_not_read_says_why(published):
-    reasons = {Path(u.path).name: u.reason for u in published.unrecognised}
+    reasons = {u.name: u.reason for u in published.unrecognised}
     assert "single weeks" in reasons["EES_weekly_data_2025w37_45.csv"]
     assert "single days" in reasons["EES_daily_data_2025w37.csv"]
     assert reasons["las.csv"] == "no known layout"

@@ -47,9 +47,11 @@ def find_files(paths: Iterable[Path | str]) -> list[tuple[Path, str]]:
     UnreadableFileError
         A path does not exist, or no path was given.
     """
+    every = list(paths)
+    if not every:
+        raise UnreadableFileError("No published file was given. Give at least one file or folder.")
     found: dict[Path, str] = {}
-    count = 0
-    for count, given in enumerate(paths, start=1):
+    for given in every:
         path = Path(given)
         if path.is_dir():
             for inner in sorted(p for p in path.rglob("*") if p.name.lower().endswith(_ENDINGS) and p.is_file()):
@@ -58,8 +60,6 @@ def find_files(paths: Iterable[Path | str]) -> list[tuple[Path, str]]:
             found[path] = ""
         else:
             raise UnreadableFileError(f"'{given}' does not exist. Give a file or a folder of published CSV files.")
-    if not count:
-        raise UnreadableFileError("No published file was given. Give at least one file or folder.")
     return list(found.items())
 
 
@@ -134,7 +134,7 @@ def read_raw(
             "CREATE TEMP TABLE raw AS SELECT row_number() OVER () + ? AS source_row, * FROM read_csv(?,"
             " columns = ?, header = ?, auto_detect = false, delim = ',', quote = '\"', escape = '\"',"
             " null_padding = false)",
-            [int(has_header), str(source.path), {name: "VARCHAR" for name in names}, has_header],
+            [int(has_header), str(source.path), dict.fromkeys(names, "VARCHAR"), has_header],
         )
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
         raise UnreadableFileError(f"{source.name}, {_short(error)}") from None

@@ -93,6 +93,12 @@ LAYOUTS = (
         unread="year-to-date figures at single weeks of the attendance series are not used by any report yet",
     ),
     Layout(
+        "absence_bands_named",
+        "absence bands with a header (enrolments_overall_0_5 ...)",
+        frozenset({"time_period", "geographic_level", "enrolments_overall_0_5"}),
+        unread="the later layout of this data set, with named columns, is not read yet",
+    ),
+    Layout(
         "absence_by_characteristic",
         "absence by characteristic",
         frozenset({"sess_possible", "sess_overall", "enrolments"}),

@@ -275,7 +275,8 @@ def read_la_time_series(con: duckdb.DuckDBPyConnection, source: Source, layout: 
         " CAST(NULL AS DOUBLE) AS numerator, CAST(NULL AS DOUBLE) AS denominator,"
         f" {number} AS percent, {cells.symbol_of('values')} AS symbol, {quoted(ALL)} AS reason,"
         f" CASE WHEN {number} IS NULL THEN {text_of('values')}"
-        f" ELSE regexp_replace(CAST({number} AS VARCHAR), '\\.0$', '') END AS printed, {LAIT_DECIMALS} AS decimals, source_row FROM raw JOIN places USING (place)"
+        f" ELSE regexp_replace(CAST({number} AS VARCHAR), '\\.0$', '') END AS printed, {LAIT_DECIMALS} AS decimals,"
+        " source_row FROM raw JOIN places USING (place)"
     )
     left = {"measures that are not of all pupils by phase (looked-after, in need, four-year-olds)": dropped}
     return Part(rates=_rates(con, [select], source), rows=rows, left_out=left if dropped else {})

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance_toolkit.loaders.printed import PrintedColumn, PrintedTable, read_printed_table
@@ -189,12 +189,14 @@ def test_the_true_denominator_is_always_among_those_found(count, size, decimals)
         assert low <= Fraction(100 * count, size) <= high
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 15), min_size=1, max_size=3))
 def test_the_true_size_is_always_among_those_found(parts):
     size = sum(parts)
     assert size in rec.sizes_for([round_half_up(100 * k / size) for k in parts], range(1, size + 1))
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(1, 5000), st.integers(0, 5000)), min_size=1, max_size=5),
     decimals=st.integers(0, 2),

@@ -1,0 +1,150 @@
+"""The files of a return: their columns, their SQL, and the census a small table names."""
+
+# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+
+from attendance_toolkit.errors import VocabularyError, did_you_mean
+from attendance_toolkit.loaders._text import TextFile, clean_header
+from attendance_toolkit.loaders._values import parse_date
+from attendance_toolkit.schema.census import Census, make_census
+from attendance_toolkit.schema.findings import Finding
+from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.tables import ALIASES, TableSpec
+
+LAYOUT = "school census"
+
+
+@dataclass
+class ReturnFiles:
+    """The files of one return, by table."""
+
+    prefix: str
+    tables: dict[str, TextFile] = field(default_factory=dict)
+    census: Census | None = None
+    schools: dict[str, dict[str, str]] = field(default_factory=dict)
+    """NativeId -> row of the school table."""
+
+    @property
+    def main_table(self) -> str:
+        """Return the table that stands for the return: its pupils on roll if it has any, else any table."""
+        for table in ("pupilonroll", "pupilnolongeronroll"):
+            if table in self.tables:
+                return table
+        return next(iter(self.tables))
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file that stands for the return."""
+        return self.tables[self.main_table].name
+
+
+@dataclass
+class FileCount:
+    """Rows of one file: read, loaded and set aside."""
+
+    rows_in: int = 0
+    rows_quarantined: int = 0
+
+    @property
+    def rows_loaded(self) -> int:
+        """Return the rows that were loaded."""
+        return self.rows_in - self.rows_quarantined
+
+
+def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str, str], list[Finding]]:
+    """Return where each wanted column of a table is (name -> position name), and the findings."""
+    found: list[Finding] = []
+    where: dict[str, str] = {}
+    plain = [cell.strip().lower().lstrip("\ufeff") for cell in file.header]
+    for place, cell in enumerate(plain):
+        name = clean_header(cell)
+        name = ALIASES.get(name, name)
+        if name not in spec.columns:
+            continue
+        if name in where:
+            found.append(
+                finding("column_repeated", file.name, f"'{name}' is in the header twice.", row=1, column=name,
+                        fix="Keep one of the two columns.")
+            )  # fmt: skip
+            continue
+        where[name] = f"c{place}"
+        if name != cell and cell not in ALIASES:
+            found.append(
+                finding("column_respelt", file.name, f"read as '{name}'.", row=1, column=cell)
+            )
+    strangers = [cell for cell in plain if ALIASES.get(clean_header(cell), clean_header(cell)) not in spec.columns]
+    for name in spec.required:
+        if name not in where:
+            hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
+            found.append(
+                finding("column_missing", file.name, f"the column '{name}' is missing.{hint}", row=1, column=name,
+                        fix=f"Name the column '{name}'.")
+            )  # fmt: skip
+    for name in spec.expected:
+        if name not in where:
+            hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
+            found.append(
+                finding("column_absent", file.name, f"there is no column '{name}', so it is Unknown for everybody.{hint}",
+                        row=1, column=name)
+            )  # fmt: skip
+    return where, found
+
+
+def table_sql(file: TextFile, select: str) -> str:
+    """Return SQL that reads a file as text and selects from it, in file order.
+
+    Columns are named by their place, ``c0`` the first. Rows that do not fit the header go to DuckDB's
+    tables of rejects.
+    """
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(file.header)))
+    path = str(file.readable).replace("'", "''")
+    return (
+        f"SELECT {select} FROM read_csv('{path}', header = true, auto_detect = false, delim = ',', quote = '\"',"
+        f" escape = '\"', columns = {{{columns}}}, store_rejects = true,"
+        f" rejects_limit = 10000, max_line_size = 4000000)"
+    )
+
+
+def read_small(con: duckdb.DuckDBPyConnection, file: TextFile, where: dict[str, str]) -> list[dict[str, str]]:
+    """Return the rows of a small table as dictionaries of text."""
+    select = ", ".join(f"{place} AS {name}" for name, place in where.items())
+    cursor = con.execute(table_sql(file, select))
+    return [{n: (v or "").strip() for n, v in zip(where, row, strict=True)} for row in cursor.fetchall()]
+
+
+def census_from_rows(file: TextFile, rows: list[dict[str, str]]) -> tuple[Census | None, list[Finding]]:
+    """Return the census a ``schoolcensus`` table names, and findings when it names none or several."""
+    stated: dict[tuple[str, str], int] = {}
+    days: set[date] = set()
+    for number, row in enumerate(rows):
+        stated.setdefault((row["term"].upper()[:3], re.sub(r"\.0$", "", row["year"])), number)
+        day, _ = parse_date(row.get("referencedate") or "")
+        if day:
+            days.add(day)
+    if len(stated) > 1:
+        names = ", ".join(f"{term} {year}" for term, year in stated)
+        place = list(stated.values())[1]
+        return None, [
+            finding("census_conflict", file.name, f"the file holds several censuses: {names}.", row=place + 2, column="term",
+                    fix="Give each census its own set of files.")
+        ]  # fmt: skip
+    if not stated:
+        return None, []
+    (term, year), _ = next(iter(stated.items()))
+    try:
+        census = make_census(term, year)
+        day = min(days) if days else census.day
+        # A reference date of another year than the census it stands for is a slip of the pen.
+        return Census(census.collection, census.year, day if day.year == census.year else census.day), []
+    except VocabularyError:
+        return None, [
+            finding("census_unknown", file.name, f"'{term} {year}' is not a census.", row=2, column="term", value=term,
+                    allowed="AUT, SPR, SUM with a year of four digits")
+        ]  # fmt: skip
