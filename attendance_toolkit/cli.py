@@ -195,16 +195,20 @@ def make_reports(
 
 def _areas_of(areas: Sequence[str], data: Any, files: Any, academic_year: int) -> list[str]:
     from attendance_toolkit.vocabulary.areas import find_area
+    from attendance_toolkit.vocabulary.calendar import show_academic_year
 
-    if "all" not in [area.casefold() for area in areas]:
-        return [find_area(area).code for area in dict.fromkeys(areas)]
+    named = [find_area(area).code for area in areas if area.casefold() != "all"]
+    if len(named) == len(areas):
+        return list(dict.fromkeys(named))
     if data is not None:
-        return list(data.la_codes())
+        return list(dict.fromkeys([*data.la_codes(), *named]))
     rows = files.rates[(files.rates["academic_year"] == academic_year) & (files.rates["area_level"] == "Local authority")]
     codes = sorted(rows["area_code"].unique())
     if not codes:
-        raise NoDataError(f"The published files have no local authority in {academic_year}.")
-    return codes
+        raise NoDataError(
+            f"The published files have no local authority in {show_academic_year(academic_year)}."
+        )
+    return list(dict.fromkeys([*codes, *named]))
 
 
 def _input_names(data: Any, files: Any) -> Any:
@@ -229,10 +233,7 @@ def demo(out: Path, areas: Sequence[str], workers: int) -> None:
     click.echo("Making synthetic pupils and loading them (kept for the next time) ...", err=True)
     store = synthetic_store("sample")
     places = [*areas, "Greater Weirdale"] if "all" in areas else list(areas)
-    status = 0
-    for chosen in ([a for a in places if a == "all"], [a for a in places if a != "all"]):
-        if chosen:
-            status |= make_reports("overview", chosen, "2023/24", store, (), out, workers=workers)
+    status = make_reports("overview", places, "2023/24", store, (), out, workers=workers)
     click.echo(f"Open {out / 'index.html'}")
     sys.exit(status)
 

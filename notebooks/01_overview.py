@@ -40,7 +40,13 @@ page.head()
 page.tiles()
 
 # %%
-page.findings()
+page.findings("overall")
+
+# %%
+page.findings("persistent")
+
+# %%
+page.findings("severe")
 
 # %%
 page.missing_notice()

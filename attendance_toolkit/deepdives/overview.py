@@ -19,6 +19,7 @@ from attendance_toolkit.metrics.overview import (
     headline_rows,
     latest_year,
     measure_rows,
+    merge_few_unknown,
     unknown_rows,
     with_all_schools,
 )
@@ -87,6 +88,11 @@ _SHORT = {
     "authorised_absence_rate": "Authorised absence",
     "unauthorised_absence_rate": "Unauthorised absence",
 }
+_NOT_KNOWN_INTO = {
+    "fsm_eligible": "Not known to be FSM eligible",
+    "fsm6": "Not FSM in the last six years",
+    "sen_provision": "No SEN",
+}
 _DEFINED = {
     "overall_absence_rate": "sessions missed as a share of possible sessions",
     "persistent_absence_rate": "enrolments missing 10% or more of their own possible sessions",
@@ -141,6 +147,8 @@ class Overview:
         self.area = inputs.area
         self.year = inputs.academic_year
         self.shown_year = show_academic_year(self.year)
+        #: Characteristics whose few unknown pupils are counted with another level (see ``groups``).
+        self._merged: tuple[str, ...] = ()
 
     # -- cleared tables ------------------------------------------------------------------------------
 
@@ -157,6 +165,8 @@ class Overview:
         if self.is_local:
             cells = self.inputs.local_cells(["phase", *GROUPS], counts=_WITHOUT_REASONS)
             few = self.inputs.local_cells(["phase", *FEW], counts=_WITHOUT_REASONS)
+            if self.inputs.policy.threshold is not None:
+                cells, self._merged = merge_few_unknown(cells, keys, _NOT_KNOWN_INTO, self.inputs.policy.threshold)
             parts = [
                 by_characteristic(cells, keys, GROUPS),
                 by_characteristic(few, keys, FEW).query("characteristic != @ALL"),
@@ -376,12 +386,11 @@ class Overview:
         rows = self.published.select(series="census", area_code=self.area.code, measure=measure, phase=phase).rows
         return sorted(int(year) for year in rows.loc[rows["symbol"] == "", "academic_year"].unique())
 
-    def findings(self) -> Findings:
-        """Return the sentences of the headline cards."""
-        sentences = [*self._overall_sentences(), *self._absentee_sentences("persistent"), *self._absentee_sentences("severe")]
-        if not sentences:
-            sentences = [f"There are no headline figures for {self.area.name} in {self.shown_year}."]
-        return Findings(tuple(sentences))
+    def findings(self, kind: str) -> Findings:
+        """Return the sentences of one headline card: "overall", "persistent" or "severe"."""
+        made = self._overall_sentences() if kind == "overall" else self._absentee_sentences(kind)
+        sentences = tuple(made) or (f"There is no figure for {self.area.name} in {self.shown_year} that can be shown.",)
+        return Findings(sentences, _SHORT[f"{kind}_absence_rate"])
 
     def _overall_sentences(self) -> Iterable[str]:
         record = self._own("overall_absence_rate", self.year)
@@ -445,12 +454,11 @@ class Overview:
                 after["numerator"], show_number(before["rate"] * 100, 1), after["denominator"]
             )
             word = "fewer" if equivalent < 0 else "more"
-            counted = after["numerator"] - before["numerator"]
+            size = show_number(abs(equivalent))
             yield (
-                f"That is {show_number(abs(equivalent))} {word} enrolments than if the {previous} rate had applied to"
-                f" this year's {show_number(after['denominator'])} enrolments. The count itself went from"
-                f" {show_number(before['numerator'])} to {show_number(after['numerator'])}"
-                f" ({show_number(counted, signed=True)})."
+                f"There were {size} {word} {measure.split('_')[0]} absentee{'' if size == '1' else 's'} than if the {previous}"
+                f" rate had applied to this year's {show_number(after['denominator'])} enrolments. The count itself was"
+                f" {show_number(before['numerator'])} in {previous} and {show_number(after['numerator'])} in {self.shown_year}."
             )
         years = [academic_year_before(self.year, back) for back in (2, 1, 0)]
         records = [self._own(measure, year) for year in years]
@@ -674,7 +682,7 @@ class Overview:
                     )
 
                 persistent, severe = own("persistent_absence_rate"), own("severe_absence_rate")
-                cells = [_count(persistent, "denominator")]
+                cells = [_rate(own("enrolments"))]
                 cells += [_rate(own("attendance_rate"))] if has_attendance else []
                 cells += [_count(persistent), _rate(persistent)]
                 cells += [_rate(own("persistent_absence_rate", ENGLAND))] if has_england else []
@@ -696,8 +704,15 @@ class Overview:
             tuple(columns),
             tuple(body),
             source_of(self.groups),
-            ("Pupils whose characteristic is not known are shown as not known; no pupil is left out.",),
+            (self._group_note(),),
         )
+
+    def _group_note(self) -> str:
+        note = "Pupils whose characteristic is not known are shown as not known; no pupil is left out."
+        if self._merged:
+            names = sentence_list([LABELS[name].lower() for name in self._merged])
+            note += f" For {names} the few not known are counted with those without, or they would have to be hidden."
+        return note
 
     @_or_notice
     def group_sentences(self) -> Findings | Notice:
@@ -711,6 +726,7 @@ class Overview:
             ("sex", "Female", "Male", "girls", "boys"),
         )
         sentences = []
+        compared = 0
         for phase in ("Primary", "Secondary"):
             for name, first, second, first_words, second_words in pairs:
                 for measure, what in (("persistent_absence_rate", "persistently"), ("severe_absence_rate", "severely")):
@@ -720,6 +736,7 @@ class Overview:
                     if not (is_shown(one) and is_shown(two)):
                         continue
                     assert one is not None and two is not None
+                    compared += 1
                     gap = difference(pd.DataFrame([one]), pd.DataFrame([two]), on=["phase"]).to_dict("records")[0]
                     if gap["lower"] != gap["lower"] or not (gap["lower"] > 0 or gap["upper"] < 0):
                         continue
@@ -731,7 +748,13 @@ class Overview:
                         f" {year}: {percent(one['rate'])} against {percent(two['rate'])}, a gap of {points(gap['rate'])}"
                         f" (95% interval {low_text} to {high_text})."
                     )
-        return Findings(tuple(sentences or ["No gap between the groups is clear of chance."]))
+        if not sentences:
+            sentences = [
+                f"None of the {compared} gaps that can be shown is clear of chance."
+                if compared
+                else "No gap can be shown: the figures of the groups are hidden to protect small numbers."
+            ]
+        return Findings(tuple(sentences))
 
     @_or_notice
     def year_group_table(self) -> Table | Notice:
@@ -741,8 +764,7 @@ class Overview:
         measures = [m for m in ("attendance_rate", "persistent_absence_rate", "severe_absence_rate") if m in set(part.rows["measure"])]
         rows = []
         for level in _ordered("nc_year", part.rows["level"].unique()):
-            persistent = lookup(level=level, measure="persistent_absence_rate")
-            cells = (_count(persistent, "denominator"), *[_rate(lookup(level=level, measure=m)) for m in measures])
+            cells = tuple(_rate(lookup(level=level, measure=m)) for m in ("enrolments", *measures))
             rows.append(Row(f"Year {level}" if level.isdigit() else _YEAR_WORDS.get(level, level), cells))
         year = show_academic_year(self._group_year)
         return Table(

@@ -136,17 +136,23 @@ def _close_lines(
                 line = index[present[index].to_numpy()]
                 if int(hidden[line].sum()) != 1:
                     continue
+                same = ~frame[column].isin(levels) & _equal(frame[line_keys], frame.loc[line[0], line_keys])
+                if not same.any():
+                    continue  # no total is shown, so nothing can be subtracted from
                 shown = line[~hidden[line].to_numpy()]
                 if len(shown):
                     hidden[size[shown].idxmin()] = True
                     changed = True
                     continue
                 # A single part is the same number as its total, which must go with it.
-                same = ~frame[column].isin(levels) & (frame[line_keys] == frame.loc[line[0], line_keys]).all(axis=1)
                 if bool((same & ~hidden).any()):
                     hidden |= same
                     changed = True
     return hidden
+
+
+def _equal(frame: pd.DataFrame, values: pd.Series) -> pd.Series:
+    return (frame == values).all(axis=1) if len(values) else pd.Series(True, index=frame.index)
 
 
 def _round(rows: pd.DataFrame, base: int) -> pd.DataFrame:
@@ -160,6 +166,8 @@ def _round(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     # The interval moves with the rate and is cut to four decimals, so that it cannot give the counts back.
     shift = (rows["rate"] - exact).fillna(0.0)
     low, high = wilson_interval(rows["numerator"], rows["denominator"])
+    is_count = rows["measure"].map(lambda name: name in MEASURES and MEASURES[name].unit == "count")
+    rows["rate"] = rows["rate"].where(~is_count, rows["numerator"])
     counts = _counts_pupils(rows) & rate.notna()
     for name, bound in (("lower", low), ("upper", high)):
         rows[name] = (rows[name] + shift).where(~counts, bound).round(4)

@@ -76,9 +76,7 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
             continue
         where[name] = f"c{place}"
         if name != cell and cell not in ALIASES:
-            found.append(
-                finding("column_respelt", file.name, f"read as '{name}'.", row=1, column=cell)
-            )
+            found.append(finding("column_respelt", file.name, f"read as '{name}'.", row=1, column=cell))
     strangers = [cell for cell in plain if ALIASES.get(clean_header(cell), clean_header(cell)) not in spec.columns]
     for name in spec.required:
         if name not in where:

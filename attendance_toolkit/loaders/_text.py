@@ -120,13 +120,17 @@ def open_text(path: Path, private: Path) -> TextFile:
     for magic, what in _NOT_TEXT:
         if first.startswith(magic):
             raise NotReadableError(
-                "file_not_csv", f"this is {what}, not a CSV file.", "Open it and save it as 'CSV UTF-8 (comma delimited)'."
+                "file_not_csv",
+                f"this is {what}, not a CSV file.",
+                "Open it and save it as 'CSV UTF-8 (comma delimited)'.",
             )
     encoding, readable = "utf-8", path
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     elif nuls:
-        raise NotReadableError("file_not_csv", "the file holds bytes that are not text.", "Export it again as CSV UTF-8.")
+        raise NotReadableError(
+            "file_not_csv", "the file holds bytes that are not text.", "Export it again as CSV UTF-8."
+        )
     elif utf8 is None:
         encoding = "cp1252"
     if encoding != "utf-8":
@@ -143,7 +147,9 @@ def open_text(path: Path, private: Path) -> TextFile:
                     "Save the file as 'CSV UTF-8 (comma delimited)'.",
                 )
         raise NotReadableError(
-            "file_not_csv", "the first line is not a header of comma-separated columns.", "Export it again with headers."
+            "file_not_csv",
+            "the first line is not a header of comma-separated columns.",
+            "Export it again with headers.",
         )
     return TextFile(path, readable, digest.hexdigest(), encoding, header, lines)
 
@@ -154,7 +160,9 @@ def _convert(path: Path, target: Path, encoding: str) -> int:
     try:
         with (
             path.open("r", encoding=encoding, newline="") as source,
-            os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="") as out,
+            os.fdopen(
+                os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
+            ) as out,
         ):
             while text := source.read(_CHUNK):
                 lines += text.count("\n")

@@ -11,7 +11,9 @@ from attendance_toolkit.errors import VocabularyError
 from attendance_toolkit.schema.findings import mask
 from attendance_toolkit.vocabulary.register_codes import all_register_codes, classify_code
 
-_MONTHS = {m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
+_MONTHS = {
+    m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+}
 _EXTRACT = re.compile(r"^(\d{4})-([A-Za-z]{3}|\d{1,2})-(\d{1,2})(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?Z?$")
 _SLASHED = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})(?: \d{1,2}:\d\d(?::\d\d)?)?$")
 _SERIAL = re.compile(r"^(\d{5})(?:\.\d+)?$")
@@ -71,7 +73,11 @@ DATE_FINDINGS: dict[str, tuple[str, str, str]] = {
         "'{value}' is not a date that can be read with certainty.",
         "Write dates as 2024-Sep-09. The date is left out.",
     ),
-    "unlikely": ("birth_unlikely", "'{value}' is not a date of birth of a pupil.", "The date is left out; check the year."),
+    "unlikely": (
+        "birth_unlikely",
+        "'{value}' is not a date of birth of a pupil.",
+        "The date is left out; check the year.",
+    ),
 }
 UPN_FINDINGS = {
     "upn_blank": ("there is no UPN.", "The row is set aside; add the UPN."),

@@ -52,7 +52,9 @@ class LoadResult:
 
     def to_text(self) -> str:
         """Return the result as a person reads it."""
-        years = ", ".join(show_academic_year(y) for y in sorted({p["academic_year"] for p in self.manifest["partitions"]}))
+        years = ", ".join(
+            show_academic_year(y) for y in sorted({p["academic_year"] for p in self.manifest["partitions"]})
+        )
         return (
             f"{self.rows_in:,} pupil rows read: {self.rows_loaded:,} loaded, {self.rows_quarantined:,} set aside."
             f" The store holds {years or 'no year'}."
@@ -135,12 +137,11 @@ def load_files(
         run = _Run(con, private, key, asked)
         run.screen(_as_paths(paths))
         _refuse(run.report)
+        run.check_pseudonyms()
         synthetic = run.is_synthetic(is_synthetic)
         with locked(root):
             manifest = manifest_for(root, key=key_id(key), is_synthetic=synthetic)
-            new = write_load(
-                con, root, manifest, replaced=run.replaced, loads=run.entries, quarantined=run.quarantined
-            )
+            new = write_load(con, root, manifest, replaced=run.replaced, loads=run.entries, quarantined=run.quarantined)
     return LoadResult(
         root,
         sum(c.rows_in for c in run.pupil_counts),
@@ -263,6 +264,9 @@ class _Run:
             group.tables[table] = file
         returns = self._drop_repeated(returns)
         kept = [r for r in returns.values() if "pupilonroll" in r.tables or "pupilnolongeronroll" in r.tables]
+        if self.report.is_unreadable:
+            # A return whose pupil file cannot be read would only seem to lack it.
+            return [], []
         self._share_loose_tables([r for r in returns.values() if r not in kept], kept)
         return kept, flags
 
@@ -313,7 +317,9 @@ class _Run:
         for table, file in group.tables.items():
             where[table], found = check_columns(table, file, CENSUS_TABLES[table])
             self.report.add(found)
-        if any(f.severity == "blocking" and f.file in {t.name for t in group.tables.values()} for f in self.report.findings):
+        if any(
+            f.severity == "blocking" and f.file in {t.name for t in group.tables.values()} for f in self.report.findings
+        ):
             return where
         if "school" in group.tables:
             self._read_schools(group.tables["school"], [group])
@@ -392,7 +398,9 @@ class _Run:
             self.quarantined += reader.quarantined()
         reader.drop()
 
-    def _enter(self, file: TextFile, table: str, layout: str, census: str, count: FileCount, schools: list[int]) -> None:
+    def _enter(
+        self, file: TextFile, table: str, layout: str, census: str, count: FileCount, schools: list[int]
+    ) -> None:
         if table in _PUPIL_TABLES:
             self.pupil_counts.append(count)
         self.entries.append({
@@ -405,7 +413,9 @@ class _Run:
         reader = FlagReader(self.con, file, where, self.key)
         reader.run()
         self.report.add(reader.findings)
-        self.report.files.append(FileInfo(file.name, "pupil flags", "pupil_flags", "", reader.count.rows_in, file.sha256))
+        self.report.files.append(
+            FileInfo(file.name, "pupil flags", "pupil_flags", "", reader.count.rows_in, file.sha256)
+        )
         self.quarantined += reader.quarantined
         self._enter(file, "pupil_flags", "pupil flags", "", reader.count, [])
 
@@ -424,8 +434,22 @@ class _Run:
                             fix="Add the returns of that year, or leave it out of comparisons.")
                 ])  # fmt: skip
 
-    def is_synthetic(self, said: bool) -> bool:
-        """Return whether the pupils are made up; fictitious authorities say so themselves.
+    def check_pseudonyms(self) -> None:
+        """Make sure no two UPNs have the same pseudonym.
+
+        Raises
+        ------
+        StoreError
+            Two have: with 63 bits that is one chance in ten million for a million pupils.
+        """
+        row = self.con.execute(
+            "SELECT count(pseudonym) - count(DISTINCT pseudonym) FROM (SELECT DISTINCT code, pseudonym FROM map_upn)"
+        ).fetchone()
+        if row and row[0]:
+            raise StoreError("Two pupils got the same pseudonym. Load the files with a new key into a new store.")
+
+    def is_synthetic(self, said: bool) -> bool | None:
+        """Return whether the pupils are made up, or None when nothing says so; fictitious authorities do.
 
         Raises
         ------
@@ -435,7 +459,7 @@ class _Run:
         kinds = {area.is_synthetic for area in map(area_of_laestab, self._laestabs) if area is not None}
         if kinds == {True, False}:
             raise StoreError("The files mix fictitious and real local authorities. Load them into two stores.")
-        return said or kinds == {True}
+        return said or kinds == {True} if kinds or said else None
 
 
 def list_inputs(path: str | Path) -> list[str]:

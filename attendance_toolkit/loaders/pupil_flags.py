@@ -62,7 +62,9 @@ class FlagReader:
         states = check_upns(codes)
         good = [code for code, state in zip(codes, states, strict=True) if state == 0]
         numbers = dict(zip(good, pseudonyms(good, self.key), strict=True)) if self.key else dict.fromkeys(good, 0)
-        self._register("flag_upn", {"code": codes, "state": states.tolist(), "pseudonym": [numbers.get(c) for c in codes]})
+        self._register(
+            "flag_upn", {"code": codes, "state": states.tolist(), "pseudonym": [numbers.get(c) for c in codes]}
+        )
         for state, shown, records in con.execute(
             "SELECT u.state, left(u.code, 2), list(f.rowid) FROM flags f JOIN flag_upn u"
             " ON u.code = coalesce(upper(trim(f.upn)), '') WHERE u.state > 0 GROUP BY 1, 2"
@@ -77,7 +79,13 @@ class FlagReader:
         self._keep(flags)
 
     def _register(self, name: str, columns: dict[str, list]) -> None:
-        types = {"code": pa.string(), "state": pa.int8(), "pseudonym": pa.int64(), "year": pa.int32(), "level": pa.string()}
+        types = {
+            "code": pa.string(),
+            "state": pa.int8(),
+            "pseudonym": pa.int64(),
+            "year": pa.int32(),
+            "level": pa.string(),
+        }
         self.con.register("incoming", pa.table({c: pa.array(v, types[c]) for c, v in columns.items()}))
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
         self.con.unregister("incoming")
@@ -119,7 +127,9 @@ class FlagReader:
             con.execute("INSERT INTO flags_aside SELECT * FROM incoming")
             con.unregister("incoming")
         answers = ", ".join(
-            f"(SELECT level FROM flag_{c} WHERE code IS NOT DISTINCT FROM f.{c}) AS {c}" if c in flags else f"NULL::VARCHAR AS {c}"
+            f"(SELECT level FROM flag_{c} WHERE code IS NOT DISTINCT FROM f.{c}) AS {c}"
+            if c in flags
+            else f"NULL::VARCHAR AS {c}"
             for c in ("looked_after", "social_worker")
         )
         con.execute(

@@ -217,7 +217,9 @@ class CensusReader:
     def _draft(self, rule: str, file: TextFile, says: str, **more: object) -> None:
         self.drafts.append(_Draft(rule, file, says, **more))  # type: ignore[arg-type]
 
-    def _draft_at(self, rule: str, stack: _Stack, rid: int, says: str, *, column: str | None = None, **more: object) -> None:
+    def _draft_at(
+        self, rule: str, stack: _Stack, rid: int, says: str, *, column: str | None = None, **more: object
+    ) -> None:
         """Draft a finding about a row of a working table, with the column as the file spells it."""
         source, record = stack.find(rid)
         if stack is self.pupils and column in _PUPIL_COLUMNS:
@@ -393,7 +395,9 @@ class CensusReader:
     # -- population and codes: distinct values --
 
     def _distinct(self, column: str) -> list[str]:
-        return [t for (t,) in self._all(f"SELECT DISTINCT {column} FROM raw_pupil WHERE {column} IS NOT NULL ORDER BY 1")]
+        return [
+            t for (t,) in self._all(f"SELECT DISTINCT {column} FROM raw_pupil WHERE {column} IS NOT NULL ORDER BY 1")
+        ]
 
     def _places(self, column: str, texts: Sequence[str]) -> list[tuple[str, int, int]]:
         """Return (text, rows, first row) of some values of a column, apart for each file."""
@@ -467,7 +471,9 @@ class CensusReader:
         for (rule, _), (count, first, text) in tally.items():
             _, says, fix = DATE_FINDINGS[styles[text]]
             value = mask(text) if column in IDENTIFYING_COLUMNS else show(text)
-            self._draft_at(rule, stack, first, says.format(value=value), column=column, value=value, count=count, fix=fix)
+            self._draft_at(
+                rule, stack, first, says.format(value=value), column=column, value=value, count=count, fix=fix
+            )
 
     def _number_columns(self) -> list[str]:
         return [f"{c.item}{k}" for c in self.census.carries
@@ -491,7 +497,8 @@ class CensusReader:
             for text, fault in faults.items():
                 rule = "sessions_negative" if fault == "negative" else "sessions_not_number"
                 self.con.execute(
-                    f"INSERT INTO set_aside SELECT rowid, '{rule}' FROM raw_pupil WHERE {column} = $text", {"text": text}
+                    f"INSERT INTO set_aside SELECT rowid, '{rule}' FROM raw_pupil WHERE {column} = $text",
+                    {"text": text},
                 )
         self._map("map_number", {"code": list(numbers), "number": list(numbers.values())},
                   {"code": pa.string(), "number": pa.int32()})  # fmt: skip
@@ -856,7 +863,9 @@ class CensusReader:
                 "absent_over_possible": f"{missed} sessions are missed of {possible} possible ones.",
                 "totals_differ": "the supplied totals differ from the session rows; the larger of the two is used.",
             }[rule]
-            value = f"{missed} of {possible}" if rule == "absent_over_possible" else None if shown is None else str(shown)
+            value = (
+                f"{missed} of {possible}" if rule == "absent_over_possible" else None if shown is None else str(shown)
+            )
             self._draft_at(rule, self.pupils, first, says, column=column, value=value, count=count,
                            fix="The row is set aside." if aside else "")  # fmt: skip
         if aside:
@@ -1006,7 +1015,9 @@ class CensusReader:
         if not files or self.is_blocked:
             return
         for column in ("fsmstartdate", "fsmenddate"):
-            texts = [t for (t,) in self._all(f"SELECT DISTINCT {column} FROM period WHERE {column} IS NOT NULL ORDER BY 1")]
+            texts = [
+                t for (t,) in self._all(f"SELECT DISTINCT {column} FROM period WHERE {column} IS NOT NULL ORDER BY 1")
+            ]
             days, styles = self._read_days(texts)
             self._map(f"map_{column}", {"code": texts, "day": days}, {"code": pa.string(), "day": pa.date32()})
             self._map("asked", {"text": list(styles)}, {"text": pa.string()})
@@ -1044,7 +1055,18 @@ class CensusReader:
 
     def drop(self) -> None:
         """Let go of the working tables of this census."""
-        names = ["raw_pupil", "pupil", "keyed", "repeated", "arithmetic", "orphan", "again", "period", "fsm", "set_aside"]
+        names = [
+            "raw_pupil",
+            "pupil",
+            "keyed",
+            "repeated",
+            "arithmetic",
+            "orphan",
+            "again",
+            "period",
+            "fsm",
+            "set_aside",
+        ]
         names += [f"{kind}_{c.item}" for c in self.census.carries for kind in ("details", "summed")]
         for name in names:
             self.con.execute(f"DROP TABLE IF EXISTS {name}")

@@ -179,10 +179,18 @@ def mean_sessions_missed(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.Data
     return rows
 
 
+def enrolment_count(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the number of enrolments in each group; ``rate`` is the same number, there is no denominator."""
+    cells = add_cells(cells, by)
+    rows = _rows(cells, by, "enrolments", cells["enrolments"], cells["enrolments"])
+    return rows.assign(rate=rows["numerator"], denominator=np.nan)
+
+
 def main_measures(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the six measures of the overview for each group, one under another."""
+    """Return enrolments and the six measures of the overview for each group, one under another."""
     return pd.concat(
         [
+            enrolment_count(cells, by),
             attendance_rate(cells, by),
             *[absence_rate(cells, by, kind=kind) for kind in KINDS],
             persistent_absence_rate(cells, by),

@@ -20,61 +20,16 @@ import numpy as np
 import pandas as pd
 
 from attendance_toolkit.metrics.cells import add_cells
-from attendance_toolkit.vocabulary.measures import Measure
 
 Count: TypeAlias = "int | float | pd.Series | None"
 Rate: TypeAlias = "float | pd.Series"
 
-#: Measures of the cards that are not measures of the vocabulary.
-CARD_MEASURES = {
-    measure.name: measure
-    for measure in (
-        Measure(
-            "overall_absence_rate_without_persistent",
-            "Overall absence without persistent absentees",
-            "sessions missed by everybody else",
-            "their possible sessions",
-            "percent",
-        ),
-        Measure(
-            "overall_absence_rate_without_severe",
-            "Overall absence without severe absentees",
-            "sessions missed by everybody else",
-            "their possible sessions",
-            "percent",
-        ),
-        Measure(
-            "mean_sessions_missed_persistent",
-            "Sessions missed per persistent absentee",
-            "sessions missed by persistent absentees",
-            "persistent absentees",
-            "sessions",
-        ),
-        Measure(
-            "mean_sessions_missed_severe",
-            "Sessions missed per severe absentee",
-            "sessions missed by severe absentees",
-            "severe absentees",
-            "sessions",
-        ),
-        Measure(
-            "extra_sessions_missed_persistent",
-            "Extra sessions missed per persistent absentee, against everybody else",
-            "",
-            "",
-            "sessions",
-            0,
-        ),
-        Measure(
-            "extra_sessions_missed_severe",
-            "Extra sessions missed per severe absentee, against everybody else",
-            "",
-            "",
-            "sessions",
-            0,
-        ),
-    )
-}
+#: Names of the measures ``card_rows`` makes; they are described in ``vocabulary.measures``.
+CARD_MEASURES = tuple(
+    f"{name}_{group}"
+    for group in ("persistent", "severe")
+    for name in ("overall_absence_rate_without", "mean_sessions_missed", "extra_sessions_missed")
+)
 
 
 def _number(count: Count) -> Rate:

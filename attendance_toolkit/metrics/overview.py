@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,14 +31,39 @@ def with_all_schools(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def by_characteristic(cells: pd.DataFrame, keys: Sequence[str], characteristics: Sequence[str]) -> pd.DataFrame:
     """Return cells by ``keys`` for everybody and for each level of each characteristic, one under another.
 
-    The columns ``characteristic`` and ``level`` say which; both are "All" for everybody.
+    The columns ``characteristic`` and ``level`` say which; both are "All" for everybody, and each
+    characteristic has its own total with the level "All". "All schools" is given for everybody only: every
+    further total would force more figures to be hidden.
     """
-    parts = [with_all_schools(cells, keys).assign(characteristic=ALL, level=ALL)]
+    everybody = with_all_schools(cells, keys)
+    parts = [everybody.assign(characteristic=ALL, level=ALL)]
+    single = everybody[everybody["phase"] != ALL_SCHOOLS]
     for name in characteristics:
-        part = with_all_schools(cells, [*keys, name])
-        parts.append(part.rename(columns={name: "level"}).assign(characteristic=name))
+        part = add_cells(cells[cells["phase"] != ALL_SCHOOLS], [*keys, name])
+        parts += [
+            single.assign(characteristic=name, level=ALL),
+            part.rename(columns={name: "level"}).assign(characteristic=name),
+        ]
     columns = [*keys, "characteristic", "level", *_counts(cells)]
     return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+
+def merge_few_unknown(
+    cells: pd.DataFrame, by: Sequence[str], targets: Mapping[str, str], threshold: int
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return cells with "Unknown" counted into another level where it is a handful, and the columns so changed.
+
+    Hiding a handful of unknown pupils would force the figures of a whole group to be hidden with them. A column
+    is changed throughout if any cell of ``by`` has from 1 to threshold - 1 enrolments that are unknown.
+    """
+    changed = []
+    cells = cells.copy()
+    for name, target in targets.items():
+        unknown = cells[cells[name] == "Unknown"].groupby(list(by), observed=True)["enrolments"].sum()
+        if ((unknown > 0) & (unknown < threshold)).any():
+            cells[name] = cells[name].replace("Unknown", target)
+            changed.append(name)
+    return cells, tuple(changed)
 
 
 def _counts(cells: pd.DataFrame) -> list[str]:

@@ -199,5 +199,5 @@ def single_format(table: ProtectedTable) -> Format:
     formats = [measure_format(str(name)) for name in measures]
     if len({(f.unit, f.scale) for f in formats}) > 1:
         raise ReportError("One figure cannot mix percentages with other units. Draw one figure for each.")
-    published = table.rows["decimals"].dropna() if "decimals" in table.rows.columns else []
+    published: Any = table.rows["decimals"].dropna() if "decimals" in table.rows.columns else []
     return formats[0].with_decimals(max(published) if len(published) else None)

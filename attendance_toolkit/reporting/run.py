@@ -28,7 +28,7 @@ from jupyter_core.utils import ensure_event_loop
 from attendance_toolkit import __version__
 from attendance_toolkit.errors import AttendanceError, ReportError
 from attendance_toolkit.reporting.catalogue import NotebookEntry
-from attendance_toolkit.reporting.exporter import PageExporter, collect_outputs
+from attendance_toolkit.reporting.exporter import collect_outputs
 from attendance_toolkit.reporting.kernels import ForkKernelManager, can_fork, start_fork_server
 from attendance_toolkit.reporting.page_lint import lint_page
 from attendance_toolkit.reporting.params import check_parameters
@@ -152,17 +152,16 @@ def _make_page(job: Job, out: Path, private: Path, fork: bool, today: date, seco
     seconds["execute"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    html, _ = PageExporter().from_notebook_node(notebook)
     outputs = collect_outputs(notebook)
     seconds["page"] = time.perf_counter() - started
 
-    problems = lint_page(html)
+    problems = lint_page(outputs.html)
     if problems:
         raise ReportError(f"The page did not pass its own checks: {'; '.join(problems)}")
 
     new = private / "page"
     (new / "tables").mkdir(parents=True)
-    _write(new / "index.html", html)
+    _write(new / "index.html", outputs.html)
     for name, text in outputs.tables.items():
         _write(new / "tables" / name, text)
     _write(new / "result.json", _json(outputs.result))

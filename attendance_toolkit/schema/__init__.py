@@ -1,0 +1,1 @@
+"""Findings, table specifications, code sets and the registry of screening rules."""

@@ -40,8 +40,7 @@ def ethnicities() -> dict[str, tuple[str, str]]:
     (('Mixed', 'White and Black Caribbean'), ('Unknown', 'Unknown'), 'Any other Asian background')
     """
     return {
-        row["code"]: (row["ethnicity_major"], row["ethnicity_minor"])
-        for row in read_reference("ethnicity_codes.csv")
+        row["code"]: (row["ethnicity_major"], row["ethnicity_minor"]) for row in read_reference("ethnicity_codes.csv")
     }
 
 
@@ -117,7 +116,32 @@ def allowed_codes(column: str, *, session_year: int = 0) -> str:
 
 
 _MAIN_ETHNICITIES = frozenset(
-    ["WBRI", "WIRI", "WIRT", "WROM", "WOTH", "MWBC", "MWBA", "MWAS", "MOTH", "AIND", "APKN", "ABAN", "AOTH", "BCRB", "BAFR", "BOTH", "CHNE", "OOTH", "REFU", "NOBT", "ABRI", "AWEL", "BBRI", "BWEL"]
+    [
+        "WBRI",
+        "WIRI",
+        "WIRT",
+        "WROM",
+        "WOTH",
+        "MWBC",
+        "MWBA",
+        "MWAS",
+        "MOTH",
+        "AIND",
+        "APKN",
+        "ABAN",
+        "AOTH",
+        "BCRB",
+        "BAFR",
+        "BOTH",
+        "CHNE",
+        "OOTH",
+        "REFU",
+        "NOBT",
+        "ABRI",
+        "AWEL",
+        "BBRI",
+        "BWEL",
+    ]
 )
 
 

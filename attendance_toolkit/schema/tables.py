@@ -118,9 +118,7 @@ UNUSED_TABLES = (
     "workplacementoffroll",
 )
 
-PUPIL_FLAGS = TableSpec(
-    "pupil_flags", "", ("upn", "academic_year"), (), ("looked_after", "social_worker")
-)
+PUPIL_FLAGS = TableSpec("pupil_flags", "", ("upn", "academic_year"), (), ("looked_after", "social_worker"))
 
 
 def table_of_name(stem: str) -> tuple[str, str] | None:

@@ -77,7 +77,9 @@ class Store:
         """
         root = Path(path)
         if not root.is_dir():
-            raise StoreError(f"There is no store at '{root.name}'. Make one with: attendance load FILE… --store {root.name}")
+            raise StoreError(
+                f"There is no store at '{root.name}'. Make one with: attendance load FILE… --store {root.name}"
+            )
         if (root / PREVIOUS).is_dir():
             if (root / LOCK).exists():
                 raise StoreError(
@@ -94,7 +96,9 @@ class Store:
             manifest = json.loads(file.read_text(encoding="utf-8"))
             version, partitions = manifest["version"], manifest["partitions"]
         except (OSError, ValueError, KeyError, TypeError):
-            raise StoreError(f"The store '{root.name}' is damaged: {MANIFEST} cannot be read. Load the files again.") from None
+            raise StoreError(
+                f"The store '{root.name}' is damaged: {MANIFEST} cannot be read. Load the files again."
+            ) from None
         if version != FORMAT:
             raise StoreError(
                 f"The store '{root.name}' is of version {version}; this toolkit reads version {FORMAT}."

@@ -60,7 +60,7 @@ def locked(root: Path) -> Iterator[None]:
             root.rmdir()
 
 
-def manifest_for(root: Path, *, key: str, is_synthetic: bool) -> dict:
+def manifest_for(root: Path, *, key: str, is_synthetic: bool | None) -> dict:
     """Return the manifest to build on: the store's own, or an empty one for a new store.
 
     Raises
@@ -76,14 +76,14 @@ def manifest_for(root: Path, *, key: str, is_synthetic: bool) -> dict:
             raise StoreError(f"'{root.name}' is a file, not a folder for a store.")
         if root.is_dir() and any(p.name not in (LOCK, PREPARED) for p in root.iterdir()):
             raise StoreError(f"'{root.name}' holds other files and is not a store. Name an empty or new folder.")
-        return {"version": FORMAT, "is_synthetic": is_synthetic, "key_id": key, "loads": [], "partitions": []}
+        return {"version": FORMAT, "is_synthetic": bool(is_synthetic), "key_id": key, "loads": [], "partitions": []}
     manifest = Store.open(root).manifest
     if manifest["key_id"] != key:
         raise StoreError(
             f"The store '{root.name}' was made with another key, so its pupils could not be linked."
             " Give the key file it was made with."
         )
-    if bool(manifest["is_synthetic"]) != is_synthetic:
+    if is_synthetic is not None and bool(manifest["is_synthetic"]) != is_synthetic:
         there, new = ("synthetic", "real") if manifest["is_synthetic"] else ("real", "synthetic")
         raise StoreError(f"The store '{root.name}' holds {there} pupils; {new} ones need a store of their own.")
     return manifest
@@ -163,10 +163,14 @@ def _link_tree(source: Path, target: Path) -> None:
 
 def _note_replaced(con: duckdb.DuckDBPyConnection, replaced: dict[Census, set[int]]) -> None:
     """Make ``replaced``: the schools and half terms whose sessions come anew."""
-    con.execute("CREATE OR REPLACE TEMP TABLE replaced (census VARCHAR, academic_year INTEGER, half_term VARCHAR, laestab INTEGER)")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE replaced (census VARCHAR, academic_year INTEGER, half_term VARCHAR, laestab INTEGER)"
+    )
     for census, schools in replaced.items():
         rows = [(census.name, c.academic_year, c.half_term, s) for c in census.carries for s in sorted(schools)]
-        columns = {n: pa.array(v) for n, v in zip(("a", "b", "c", "d"), zip(*rows, strict=True), strict=True)} if rows else {}
+        columns = (
+            {n: pa.array(v) for n, v in zip(("a", "b", "c", "d"), zip(*rows, strict=True), strict=True)} if rows else {}
+        )
         if columns:
             con.register("incoming", pa.table(columns))
             con.execute("INSERT INTO replaced SELECT * FROM incoming")
@@ -190,7 +194,9 @@ def _merge_records(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, r
                 here = f"(SELECT DISTINCT laestab FROM replaced WHERE census = '{census}')"
                 con.execute(f"INSERT INTO gone SELECT upn FROM {_parquet([old])} SEMI JOIN {here} USING (laestab)")
                 sql += f" UNION ALL SELECT {names} FROM {_parquet([old])} ANTI JOIN {here} USING (laestab)"
-            _copy(con, f"SELECT * FROM ({sql}) ORDER BY upn, place", prepared / folder / f"la_code={la}" / "part.parquet")
+            _copy(
+                con, f"SELECT * FROM ({sql}) ORDER BY upn, place", prepared / folder / f"la_code={la}" / "part.parquet"
+            )
 
 
 def _merge_flags(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> None:
@@ -239,12 +245,17 @@ def _merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Pat
     columns = ", ".join(SESSION_COLUMNS)
     for la, year in sorted(touched):
         start = year // 100
-        describing = {f"census={n}" for n in (f"{start}-autumn", f"{start + 1}-spring", f"{start + 1}-summer", f"{start + 1}-autumn")}
+        describing = {
+            f"census={n}"
+            for n in (f"{start}-autumn", f"{start + 1}-spring", f"{start + 1}-summer", f"{start + 1}-autumn")
+        }
         _view(con, "year_describing", [f for f in records if f.parent.parent.name in describing], RECORD_COLUMNS)
         sql = f"SELECT {columns} FROM session_parts WHERE la_code = '{la}' AND academic_year = {year}"
         if (la, year) in found:
             old = _parquet([root / _partition(la, year)])
-            sql += f" UNION ALL SELECT {columns} FROM {old} ANTI JOIN replaced USING (academic_year, half_term, laestab)"
+            sql += (
+                f" UNION ALL SELECT {columns} FROM {old} ANTI JOIN replaced USING (academic_year, half_term, laestab)"
+            )
         con.execute(f"CREATE OR REPLACE TEMP VIEW year_sessions AS {sql}")
         resolved = resolve(
             con, year, sessions="year_sessions", records="year_describing", all_records="all_records", flags="all_flags"

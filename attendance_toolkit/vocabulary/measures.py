@@ -23,6 +23,7 @@ class Measure:
 
 
 _ALL = (
+    Measure("enrolments", "Enrolments", "enrolments", "", "count", 0),
     Measure("attendance_rate", "Attendance rate", "sessions attended", "sessions possible", "percent"),
     Measure("overall_absence_rate", "Overall absence", "sessions missed", "sessions possible", "percent"),
     Measure("authorised_absence_rate", "Authorised absence", "authorised sessions missed", "sessions possible", "percent"),

@@ -49,7 +49,9 @@ class Return:
         self.native = native
         half = term == "autumn"
         self.tables: dict[str, list[dict[str, str]]] = {
-            "school": [{"NativeId": native, "laestab": native, "schoolname": "Test School", "phase": "PS", "urn": "100001"}],
+            "school": [
+                {"NativeId": native, "laestab": native, "schoolname": "Test School", "phase": "PS", "urn": "100001"}
+            ],
             "schoolcensus": [
                 {"NativeId": native, "collection": "SC", "term": code, "year": str(self.year), "referencedate": day}
             ],
@@ -93,7 +95,12 @@ class Return:
                     self.details(f"summerhalfterm2sessiondetails{ending}", key, code, n)
         periods = "fsmperiodsonroll" if half else "fsmperiod"
         self.tables[periods].append(
-            {"pupilonrolltableid": f"p{first}", "NativeId": native, "fsmstartdate": "2016-Sep-01 00:00:00", "fsmenddate": ""}
+            {
+                "pupilonrolltableid": f"p{first}",
+                "NativeId": native,
+                "fsmstartdate": "2016-Sep-01 00:00:00",
+                "fsmenddate": "",
+            }
         )
 
     def details(self, table: str, key: str, code: str, sessions: object) -> None:
