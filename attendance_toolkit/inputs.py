@@ -19,7 +19,7 @@ from attendance_toolkit.metrics.overview import for_areas
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_academic_year, show_academic_year
-from attendance_toolkit.vocabulary.columns import CELL_COUNTS, MAIN_PHASES
+from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, CELL_COUNTS, MAIN_PHASES
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.series import SERIES
 
@@ -120,12 +120,12 @@ class Inputs:
 
     def protect_local(self, rows: pd.DataFrame) -> ProtectedTable:
         """Return local MEASURE rows as this audience may see them, parts and totals taken together."""
-        lines: dict[str, set[str]] = {}
+        lines: dict[str, tuple[str, set[str]]] = {}
         if "phase" in rows.columns:
-            lines["phase"] = set(MAIN_PHASES) | {"Unknown"}
-        for name in ("level", "band", "reason", "nc_year", "term"):
+            lines["phase"] = (ALL_SCHOOLS, {*MAIN_PHASES, "Unknown"})
+        for name in ("level", "band"):
             if name in rows.columns:
-                lines[name] = set(rows[name]) - {"All"}
+                lines[name] = (ALL, set(rows[name]) - {ALL})
         rows = rows.assign(series=self.series)
         return protect(
             rows, self.policy, source=self.source, additive=lines, is_synthetic=self.is_synthetic

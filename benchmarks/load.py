@@ -34,9 +34,9 @@ RETURNS = {  # prefix -> census day, term, items (column prefix, possible sessio
 
 
 def make_upns(n: int) -> pa.Array:
-    numbers = np.arange(n, dtype=np.int64) + 98120000000000 // 1000
+    """Return UPNs with the right check letter."""
+    numbers = np.arange(n, dtype=np.int64) + 981_200_000_000
     digits = (numbers[:, None] // 10 ** np.arange(11, -1, -1)) % 10
-    digits = np.concatenate([digits[:, -12:]], axis=1)
     letters = np.array(list("ABCDEFGHJKLMNPQRTUVWXYZ"))
     check = letters[(digits * np.arange(2, 14)).sum(axis=1) % 23]
     return pa.array([c + "".join(map(str, row)) for c, row in zip(check, digits, strict=True)])
@@ -73,31 +73,35 @@ def make_input(folder: Path, rows: int) -> None:
         entry = {"SPR": "2023-Sep-05", "SUM": "2024-Jan-08", "AUT": "2024-Sep-03"}[term]
         write(
             f"""
-            SELECT k AS pupilonrolltableid, school AS NativeId, strftime(DATE '2008-09-01' + birth::INTEGER, '%Y-%b-%d 00:00:00') AS dob,
+            SELECT k AS pupilonrolltableid, school AS NativeId,
+                   strftime(DATE '2008-09-01' + birth::INTEGER, '%Y-%b-%d 00:00:00') AS dob,
                    'SUR' || i AS surname, 'FOR' || (i * 31) AS forename, upn, ['M','F'][1 + i % 2] AS sex,
                    CASE WHEN i % 9 = 0 THEN '{entry} 00:00:00' ELSE '2022-Sep-05 00:00:00' END AS entrydate,
                    'C' AS enrolstatus, 'N' AS boarder, (1 + (15 - birth // 365) % 11)::VARCHAR AS ncyearactual,
-                   ['N','N','N','N','K','E'][1 + i % 6] AS senprovision, ['ENG','ENG','URD','POL'][1 + i % 4] AS language,
+                   ['N','N','N','N','K','E'][1 + i % 6] AS senprovision,
+                   ['ENG','ENG','URD','POL'][1 + i % 4] AS language,
                    {possible}{ethnicity}
             FROM pupil ORDER BY school, i
             """,
             f"{prefix}_pupilonroll.csv",
         )
-        for item, n, table in items:
+        for _, n, table in items:
             codes = "[" + ", ".join(f"'{c}'" for c in CODES) + "]"
             write(
                 f"""
                 SELECT k AS pupilonrolltableid, school AS NativeId,
-                       printf('%08x', (i * 10 + r) % 4294967296) AS {table}tableid, 1 + (i * r) % {n // 32 + 1} AS sessions,
+                       printf('%08x', (i * 10 + r) % 4294967296) AS {table}tableid,
+                       1 + (i * r) % {n // 32 + 1} AS sessions,
                        {codes}[1 + (i + r) % {len(CODES)}] AS attendancereason
-                FROM pupil, range(4 + (i % 5)) t(r) ORDER BY school, i, r
-                """.replace("range(4 + (i % 5)) t(r)", "LATERAL (SELECT unnest(range(4 + (i % 5))) AS r)"),
+                FROM pupil, LATERAL (SELECT unnest(range(4 + (i % 5))) AS r) ORDER BY school, i, r
+                """,
                 f"{prefix}_{table}.csv",
             )
         periods = "fsmperiodsonroll" if term == "AUT" else "fsmperiod"
         write(
             "SELECT k AS pupilonrolltableid, school AS NativeId, '2017-Sep-05 00:00:00' AS fsmstartdate,"
-            " CASE WHEN i % 8 = 0 THEN '2020-Jul-01 00:00:00' END AS fsmenddate FROM pupil WHERE i % 4 = 0 ORDER BY school, i",
+            " CASE WHEN i % 8 = 0 THEN '2020-Jul-01 00:00:00' END AS fsmenddate"
+            " FROM pupil WHERE i % 4 = 0 ORDER BY school, i",
             f"{prefix}_{periods}.csv",
         )
 

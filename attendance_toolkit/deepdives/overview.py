@@ -234,7 +234,12 @@ class Overview:
         keys = ["area_code", "academic_year", "phase"]
         if self.is_local:
             cells = self.inputs.local_cells(["phase"], counts=_WITHOUT_REASONS, years=[self.year])
-            return self.inputs.protect_local(attendance_bands(with_all_schools(cells, keys), keys))
+            rows = attendance_bands(with_all_schools(cells, keys), keys)
+            # The bands of a line add up to its enrolments, which the page shows: a single blank would be open.
+            total = rows[rows["band"] == rows["band"].iloc[0]].assign(band=ALL)
+            total = total.assign(numerator=total["denominator"], rate=1.0)
+            cleared = self.inputs.protect_local(pd.concat([rows, total], ignore_index=True))
+            return cleared.select(band=list(dict.fromkeys(rows["band"])))
         cells = self._bands
         if cells.empty:
             raise NoDataError("Bands of absence need pupil-level data or DfE's absence bands file.")
@@ -918,7 +923,7 @@ class Overview:
                 (
                     Cell(show_number(lost.sessions, 0), float(lost.sessions)),
                     Cell(show_number(lost.days), float(lost.days)),
-                    Cell(f"{lost.weeks} weeks and {lost.rest_days} days"),
+                    Cell(f"{_counted(lost.weeks, 'week')} and {_counted(lost.rest_days, 'day')}"),
                 ),
                 section,
             )
@@ -1036,8 +1041,12 @@ def _ordered(name: str, levels: Iterable[str]) -> list[str]:
         "looked_after": columns.YES_NO,
         "social_worker": columns.YES_NO,
     }.get(name, ())
-    known = [level for level in order if level in set(levels)]
-    return known + sorted(str(level) for level in set(levels) - set(order))
+    present = set(levels) - {ALL}
+    return [level for level in order if level in present] + sorted(str(level) for level in present - set(order))
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _capital(text: str) -> str:

@@ -18,6 +18,8 @@ from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.vocabulary.columns import ALL, MEASURE_CORE
 from attendance_toolkit.vocabulary.measures import MEASURES
 
+#: Measures of the records, not of what pupils did.
+_ABOUT_RECORDS = frozenset({"unknown_share"})
 _NUMBERS = ["numerator", "denominator", "rate", "lower", "upper"]
 
 
@@ -26,7 +28,7 @@ def protect(
     policy: Policy,
     *,
     source: str,
-    additive: Mapping[str, Collection[str]] | Iterable[str] = (),
+    additive: Mapping[str, tuple[str, Collection[str]]] | Iterable[str] = (),
     is_synthetic: bool = False,
 ) -> ProtectedTable:
     """Return the rows as they may be shown under the policy.
@@ -36,8 +38,9 @@ def protect(
     rows
         MEASURE rows with the column ``enrolments``: how many stand behind each row.
     additive
-        Columns along which counts add up to a total: names (the total is the level "All"), or name ->
-        the levels that are parts of a total. Secondary hiding works along these lines.
+        Columns along which counts add up to a total: names (the total is the level "All", the parts are
+        all others), or name -> (the total, its parts). Secondary hiding works along these lines, where
+        the total is among the rows.
 
     Raises
     ------
@@ -56,9 +59,9 @@ def protect(
         raise DisclosureError(f"Rows to be protected need the columns {', '.join(missing)}.")
     rows = rows.reset_index(drop=True).copy()
     lines = (
-        {name: set(parts) for name, parts in additive.items()}
+        dict(additive)
         if isinstance(additive, Mapping)
-        else {name: set(rows[name]) - {ALL} for name in additive}
+        else {name: (ALL, set(rows[name]) - {ALL}) for name in additive}
     )
     if policy.threshold is not None:
         hidden = _primary(rows, policy.threshold)
@@ -92,8 +95,11 @@ def _primary(rows: pd.DataFrame, threshold: int) -> pd.Series:
     small_group = (rows["enrolments"] < threshold).fillna(True)
     counts = _counts_pupils(rows)
     numerator, rest = rows["numerator"], rows["denominator"] - rows["numerator"]
-    # Fewer than the threshold includes 0: nobody, or everybody, tells about each member of the group.
+    # Fewer than the threshold includes 0: nobody, or everybody, tells about each member of the group. How
+    # complete the records are says nothing of the kind: there only a handful is hidden.
+    about_records = rows["measure"].isin(_ABOUT_RECORDS)
     small = counts & ((numerator < threshold) | (rest < threshold))
+    small = small.where(~about_records, (numerator > 0) & (numerator < threshold))
     return (small_group | small) & (rows["enrolments"] > 0)
 
 
@@ -101,7 +107,7 @@ def _groups(rows: pd.DataFrame) -> list[str]:
     return [name for name in rows.columns if name not in (*MEASURE_CORE, "enrolments")]
 
 
-def _secondary(rows: pd.DataFrame, hidden: pd.Series, lines: Mapping[str, set[str]]) -> pd.Series:
+def _secondary(rows: pd.DataFrame, hidden: pd.Series, lines: Mapping[str, tuple[str, Collection[str]]]) -> pd.Series:
     """Hide more until no line of parts with a shown total has exactly one hidden part."""
     groups = _groups(rows)
     # First the sizes of the groups: a group whose size must stay unknown is hidden in every measure,
@@ -121,22 +127,22 @@ def _align(rows: pd.DataFrame, chosen: pd.DataFrame, groups: list[str]) -> pd.Se
 
 
 def _close_lines(
-    frame: pd.DataFrame, hidden: pd.Series, size: pd.Series, lines: Mapping[str, set[str]], keys: list[str]
+    frame: pd.DataFrame, hidden: pd.Series, size: pd.Series, lines: Mapping[str, tuple[str, Collection[str]]], keys: list[str]
 ) -> pd.Series:
     hidden = hidden.copy()
     present = frame["enrolments"] > 0
     changed = True
     while changed:
         changed = False
-        for column, levels in lines.items():
+        for column, (total, levels) in lines.items():
             line_keys = [name for name in keys if name != column]
-            parts = frame[frame[column].isin(levels)]
+            parts = frame[frame[column].isin(list(levels))]
             indexes = [part.index for _, part in parts.groupby(line_keys, dropna=False, sort=False)] if line_keys else [parts.index]
             for index in indexes:
                 line = index[present[index].to_numpy()]
                 if int(hidden[line].sum()) != 1:
                     continue
-                same = ~frame[column].isin(levels) & _equal(frame[line_keys], frame.loc[line[0], line_keys])
+                same = (frame[column] == total) & _equal(frame[line_keys], frame.loc[line[0], line_keys])
                 if not same.any():
                     continue  # no total is shown, so nothing can be subtracted from
                 shown = line[~hidden[line].to_numpy()]

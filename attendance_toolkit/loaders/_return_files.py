@@ -89,7 +89,8 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
         if name not in where:
             hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
             found.append(
-                finding("column_absent", file.name, f"there is no column '{name}', so it is Unknown for everybody.{hint}",
+                finding("column_absent", file.name,
+                        f"there is no column '{name}', so it is Unknown for everybody.{hint}",
                         row=1, column=name)
             )  # fmt: skip
     return where, found
@@ -130,7 +131,8 @@ def census_from_rows(file: TextFile, rows: list[dict[str, str]]) -> tuple[Census
         names = ", ".join(f"{term} {year}" for term, year in stated)
         place = list(stated.values())[1]
         return None, [
-            finding("census_conflict", file.name, f"the file holds several censuses: {names}.", row=place + 2, column="term",
+            finding("census_conflict", file.name, f"the file holds several censuses: {names}.",
+                    row=place + 2, column="term",
                     fix="Give each census its own set of files.")
         ]  # fmt: skip
     if not stated:

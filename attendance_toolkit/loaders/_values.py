@@ -23,8 +23,10 @@ _SERIAL = re.compile(r"^(\d{5})(?:\.\d+)?$")
 def parse_date(text: str) -> tuple[date | None, str]:
     """Return the day a text means, and how it was written: extract, day first, serial, unclear or unreadable.
 
-    >>> parse_date("2024-Sep-09 00:00:00"), parse_date("25/12/2011"), parse_date("40902")
-    ((datetime.date(2024, 9, 9), 'extract'), (datetime.date(2011, 12, 25), 'day first'), (datetime.date(2011, 12, 25), 'serial'))
+    >>> parse_date("2024-Sep-09 00:00:00")
+    (datetime.date(2024, 9, 9), 'extract')
+    >>> parse_date("25/12/2011"), parse_date("40902")
+    ((datetime.date(2011, 12, 25), 'day first'), (datetime.date(2011, 12, 25), 'serial'))
     >>> parse_date("03/04/2011"), parse_date("12/25/2011"), parse_date("soon")
     ((datetime.date(2011, 4, 3), 'unclear'), (None, 'month first'), (None, 'unreadable'))
     """
@@ -103,10 +105,12 @@ def show(text: str) -> str:
 
 
 def known(level: str) -> str | None:
+    """Return a level, or None for Unknown."""
     return None if level == "Unknown" else level
 
 
 def years_before(day: date, years: int) -> date:
+    """Return the same day some years earlier; 28 February for 29 February."""
     try:
         return day.replace(year=day.year - years)
     except ValueError:
@@ -128,6 +132,7 @@ def laestab_of(school: dict[str, str], native: str) -> int | None:
 
 
 def listed(codes: Iterable[str]) -> str:
+    """Return codes of the toolkit as a list of SQL literals."""
     return ", ".join("'" + code.replace("'", "''") + "'" for code in codes)
 
 
@@ -168,4 +173,5 @@ class RegisterCodes:
 
 @lru_cache(maxsize=64)
 def codes_on(day: date) -> RegisterCodes:
+    """Return the register codes as they are read on one day."""
     return RegisterCodes(day)

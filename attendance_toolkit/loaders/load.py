@@ -3,7 +3,6 @@
 # Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -160,7 +159,7 @@ def _refuse(report: ScreeningReport) -> None:
     more = f" ({len(blocking) - 1} more)" if len(blocking) > 1 else ""
     kind = UnreadableFileError if report.is_unreadable else ScreeningError
     error = kind(f"Nothing was loaded. {blocking[0]}{more}")
-    error.report = report  # type: ignore[attr-defined]
+    error.report = report  # type: ignore[union-attr]
     raise error
 
 
@@ -278,7 +277,7 @@ class _Run:
             content = tuple(sorted((table, file.sha256) for table, file in group.tables.items()))
             if content in seen:
                 self.report.add([
-                    finding("file_repeated", group.name, f"the same return as that of {seen[content]}; it is read once.")
+                    finding("file_repeated", group.name, f"the same return as {seen[content]}; it is read once.")
                 ])  # fmt: skip
                 continue
             seen[content] = group.name
@@ -293,7 +292,8 @@ class _Run:
                     self._read_schools(file, kept)
                 elif table != "schoolcensus":
                     self.report.add([
-                        finding("table_missing", file.name, "there is no pupil table with the same beginning of its name.",
+                        finding("table_missing", file.name,
+                                "there is no pupil table with the same beginning of its name.",
                                 fix="Give pupilonroll and its details together, named alike up to the table.")
                     ])  # fmt: skip
 
@@ -306,7 +306,8 @@ class _Run:
             return
         known = ", ".join(sorted(CENSUS_TABLES))
         self.report.add([
-            finding("file_unknown", file.name, "it is not a table of the school census: neither its name nor its header says which.",
+            finding("file_unknown", file.name,
+                    "it is not a table of the school census: neither its name nor its header says which.",
                     allowed=f"names ending in _<table>.csv, with one of: {known}")
         ])  # fmt: skip
 
@@ -334,7 +335,8 @@ class _Run:
             totals = {"termlysessionsauthorised", "termlysessionsunauthorised"}
             if pupils in group.tables and details not in group.tables and not totals <= set(where[pupils]):
                 self.report.add([
-                    finding("table_missing", group.tables[pupils].name, f"its session details are missing: no file ends in _{details}.csv.",
+                    finding("table_missing", group.tables[pupils].name,
+                            f"its session details are missing: no file ends in _{details}.csv.",
                             fix=f"Give the {details} table of the same return.")
                 ])  # fmt: skip
         return where
@@ -430,7 +432,8 @@ class _Run:
             year = academic_year_before(year, -1)
             if year not in years:
                 self.report.add([
-                    finding("year_gap", f"{len(self.report.files)} files", f"there is no return that carries {show_academic_year(year)}.",
+                    finding("year_gap", f"{len(self.report.files)} files",
+                            f"there is no return that carries {show_academic_year(year)}.",
                             fix="Add the returns of that year, or leave it out of comparisons.")
                 ])  # fmt: skip
 
@@ -460,8 +463,3 @@ class _Run:
         if kinds == {True, False}:
             raise StoreError("The files mix fictitious and real local authorities. Load them into two stores.")
         return said or kinds == {True} if kinds or said else None
-
-
-def list_inputs(path: str | Path) -> list[str]:
-    """Return the names of the CSV files a folder would be loaded from."""
-    return sorted(p.name for p in Path(path).rglob("*") if p.suffix.lower() == ".csv" and os.access(p, os.R_OK))

@@ -44,7 +44,7 @@ class FlagReader:
 
     def run(self) -> None:
         """Read, check and keep the rows. Flags are one short row a pupil, so distinct values are few."""
-        flags = [c for c in ("looked_after", "social_worker") if c in self.where]
+        flags: list[str] = [c for c in ("looked_after", "social_worker") if c in self.where]
         select = ", ".join(f"{self.where[c]} AS {c}" for c in ("upn", "academic_year", *flags))
         con = self.con
         con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
@@ -103,7 +103,8 @@ class FlagReader:
                 year = None
                 self._set_aside("flag_year", records)
                 self._report("flag_year", records, "academic_year", show(text or ""),
-                             f"'{show(text or '')}' is not an academic year.", fix="Write both years, for example 2023/24.")  # fmt: skip
+                             f"'{show(text or '')}' is not an academic year.",
+                             fix="Write both years, for example 2023/24.")  # fmt: skip
             texts.append(text)
             years.append(year)
         self._register("flag_year", {"code": texts, "year": years})

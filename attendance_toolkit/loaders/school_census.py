@@ -19,7 +19,7 @@ What happens to a row
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -207,7 +207,7 @@ class CensusReader:
     def _all(self, sql: str) -> list[tuple]:
         return self.con.execute(sql).fetchall()
 
-    def _map(self, name: str, columns: dict[str, Sequence], types: dict[str, pa.DataType]) -> None:
+    def _map(self, name: str, columns: Mapping[str, Sequence], types: dict[str, pa.DataType]) -> None:
         """Make a small lookup table."""
         arrays = {c: pa.array(v, type=types[c]) for c, v in columns.items()}
         self.con.register("incoming", pa.table(arrays))
@@ -345,7 +345,8 @@ class CensusReader:
         dates: dict[int, list[tuple[date, int, int, str]]] = {}
         for column in ("entrydate", "leavingdate"):
             for text, in_group, count, first in self._all(
-                f"SELECT {column}, in_group, count(*), min(rowid) FROM raw_pupil WHERE {column} IS NOT NULL GROUP BY 1, 2"
+                f"SELECT {column}, in_group, count(*), min(rowid) FROM raw_pupil WHERE {column} IS NOT NULL"
+                " GROUP BY 1, 2"
             ):
                 day, _ = parse_date(text)
                 if day:
@@ -405,8 +406,8 @@ class CensusReader:
             return []
         self._map("asked", {"text": list(texts)}, {"text": pa.string()})
         rows = self._all(
-            f"SELECT text, in_group, count(*), min(r.rowid) FROM raw_pupil r JOIN asked ON text = {column} GROUP BY 1, 2"
-            " ORDER BY 4"
+            f"SELECT text, in_group, count(*), min(r.rowid) FROM raw_pupil r JOIN asked ON text = {column}"
+            " GROUP BY 1, 2 ORDER BY 4"
         )
         return [(text, count, first) for text, _, count, first in rows]
 
@@ -421,7 +422,8 @@ class CensusReader:
                 self._draft_at(
                     rule, self.pupils, first,
                     f"'{show(text)}' is not a code for {CODE_LABELS[name]} in the {self.census.label} census.",
-                    column=column, value=show(text), count=count, allowed=allowed_codes(name), fix="It is read as Unknown.",
+                    column=column, value=show(text), count=count, allowed=allowed_codes(name),
+                    fix="It is read as Unknown.",
                 )  # fmt: skip
             self._map(f"map_{column}", {"code": texts, "level": levels}, {"code": pa.string(), "level": pa.string()})
         self._map_dates()
@@ -539,10 +541,10 @@ class CensusReader:
                     fix="Add the school table of the return.",
                 )  # fmt: skip
             counted: dict[str, list[int]] = {}
-            for row in group.schools.values() if "school" in group.tables else ():
-                code = row.get("phase", "")
+            for school in group.schools.values() if "school" in group.tables else ():
+                code = school.get("phase", "")
                 if code and level_of("phase", code) is None:
-                    counted.setdefault(code, []).append(int(row["#record"]))
+                    counted.setdefault(code, []).append(int(school["#record"]))
             for code, places in counted.items():
                 self._draft(
                     "phase_code", group.tables["school"], f"'{show(code)}' is not a code for {CODE_LABELS['phase']}.",
@@ -686,7 +688,8 @@ class CensusReader:
                     number, table, on_roll,
                     f"{where[CENSUS_TABLES[table].key]} AS key, {where['nativeid']} AS nativeid,"
                     f" TRY_CAST({sessions} AS DOUBLE) AS s,"
-                    f" coalesce(TRY_CAST({reason} AS {kind}), TRY_CAST(coalesce(upper(trim({reason})), '-') AS {kind})) AS c,"
+                    f" coalesce(TRY_CAST({reason} AS {kind}),"
+                    f" TRY_CAST(coalesce(upper(trim({reason})), '-') AS {kind})) AS c,"
                     # 0 good, 1 not a whole number or negative, 2 blank number, 3 unknown code
                     f" CASE WHEN {sessions} IS NULL THEN 2::TINYINT"
                     f" WHEN s IS NULL OR s < 0 OR s <> floor(s) OR s > 100000 THEN 1::TINYINT"
@@ -741,7 +744,8 @@ class CensusReader:
                         column="sessions", value=show(sessions), count=count, fix="The pupil's row is set aside.",
                     )  # fmt: skip
                 elif fault == 2:
-                    self._draft_at("sessions_blank", stack, first, "there is no number of sessions; the row counts for nothing.",
+                    self._draft_at("sessions_blank", stack, first,
+                                   "there is no number of sessions; the row counts for nothing.",
                                    column="sessions", count=count)  # fmt: skip
                 else:
                     says, rule = codes.why_not(reason, day)
@@ -759,7 +763,8 @@ class CensusReader:
         )
         self.con.execute(
             f"INSERT INTO rows_aside SELECT '{carried.item}', rowid,"
-            f" CASE WHEN fault = 3 THEN 'register_code' WHEN s < 0 THEN 'sessions_negative' ELSE 'sessions_not_number' END"
+            " CASE WHEN fault = 3 THEN 'register_code' WHEN s < 0 THEN 'sessions_negative'"
+            " ELSE 'sessions_not_number' END"
             f" FROM {stack.name} WHERE fault IN (1, 3)"
         )
 
@@ -793,8 +798,9 @@ class CensusReader:
         if matched == good:
             return
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE orphan AS SELECT d.rowid AS row_number, d.in_group, d.nativeid FROM {stack.name} d"
-            " ANTI JOIN pupil p ON p.key = d.key AND p.nativeid = d.nativeid AND p.in_group = d.in_group WHERE d.fault = 0"
+            "CREATE OR REPLACE TEMP TABLE orphan AS SELECT d.rowid AS row_number, d.in_group, d.nativeid"
+            f" FROM {stack.name} d ANTI JOIN pupil p"
+            " ON p.key = d.key AND p.nativeid = d.nativeid AND p.in_group = d.in_group WHERE d.fault = 0"
         )
         for native, count, first in self._all(
             "SELECT nativeid, count(*), min(row_number) FROM orphan GROUP BY nativeid, in_group ORDER BY 3"
@@ -858,7 +864,7 @@ class CensusReader:
             says = {
                 "reason_repeated": "the pupil has two session rows for the same register code.",
                 "possible_blank": "the pupil has session rows but no possible sessions.",
-                "possible_too_many": f"{shown} possible sessions do not fit into {span}, which has {impossible} at most.",
+                "possible_too_many": f"{shown} possible sessions do not fit into {span}: {impossible} is the most.",
                 "possible_unlikely": f"{shown} possible sessions are more than {span} usually has.",
                 "absent_over_possible": f"{missed} sessions are missed of {possible} possible ones.",
                 "totals_differ": "the supplied totals differ from the session rows; the larger of the two is used.",
@@ -1022,7 +1028,8 @@ class CensusReader:
             self._map(f"map_{column}", {"code": texts, "day": days}, {"code": pa.string(), "day": pa.date32()})
             self._map("asked", {"text": list(styles)}, {"text": pa.string()})
             places = self._all(
-                f"SELECT text, count(*), min(p.rowid) FROM period p JOIN asked ON text = {column} GROUP BY text, in_group"
+                f"SELECT text, count(*), min(p.rowid) FROM period p JOIN asked ON text = {column}"
+                " GROUP BY text, in_group"
             )
             self._report_dates(stack, column, [(styles[text], text, count, first) for text, count, first in places])
         groups = ", ".join(str(g) for g in sorted({source.group for source in stack.sources}))
@@ -1121,7 +1128,8 @@ class CensusReader:
         )
         for item, stack in self.details.items():
             rows = self._all(
-                f"SELECT a.row_number, a.rule, d.nativeid FROM rows_aside a JOIN {stack.name} d ON d.rowid = a.row_number"
+                f"SELECT a.row_number, a.rule, d.nativeid FROM rows_aside a JOIN {stack.name} d"
+                " ON d.rowid = a.row_number"
                 f" WHERE a.item = '{item}' ORDER BY 1"
             )
             found += self._describe(stack, rows)

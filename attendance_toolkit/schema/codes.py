@@ -67,7 +67,7 @@ def level_of(column: str, code: str) -> str | None:
     if column == "language":
         return language_level(text)
     if column == "ethnicity":
-        # Minor group and major group travel together; the major one is looked up again from the code.
+        # The code itself is kept: major and minor group are looked up from it later.
         return text if text in ethnicities() else None
     if column in ("ncyearactual", "ncyearleaving") and text.endswith(".0"):
         text = text[:-2]
@@ -98,7 +98,7 @@ CODE_LABELS = {
 }
 
 
-def allowed_codes(column: str, *, session_year: int = 0) -> str:
+def allowed_codes(column: str) -> str:
     """Return the codes of a column as a person is told them.
 
     >>> allowed_codes("senprovision"), allowed_codes("sex")

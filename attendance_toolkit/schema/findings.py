@@ -54,8 +54,8 @@ class Finding:
         """Return the sentence a person reads.
 
         >>> str(Finding("sen_provision_code", "codes", "quarantine", "a_pupilonroll.csv", 412, "senprovision",
-        ...             "Q", "'Q' is not a code for special educational needs.", "E, K, N"))
-        "a_pupilonroll.csv, row 412, senprovision: 'Q' is not a code for special educational needs. Use one of: E, K, N."
+        ...             "Q", "'Q' is not a code for SEN.", "E, K, N"))
+        "a_pupilonroll.csv, row 412, senprovision: 'Q' is not a code for SEN. Use one of: E, K, N."
         """
         place = self.file
         if self.row is not None:

@@ -45,7 +45,7 @@ upn_blank             | population   | quarantine | every pupil has a UPN
 upn_spreadsheet       | population   | quarantine | no UPN was turned into a number by a spreadsheet
 upn_format            | population   | quarantine | a UPN is a letter, eleven digits and a digit or letter
 upn_check_letter      | population   | quarantine | the check letter of a UPN fits its digits
-date_spreadsheet      | population   | warning    | dates are written as in the extract, not as a spreadsheet's day number
+date_spreadsheet      | population   | warning    | dates are written as in the extract, not as a day number
 date_day_first        | population   | warning    | dates are written as in the extract, not as dd/mm/yyyy
 date_unreadable       | population   | quarantine | every date can be read
 birth_blank           | population   | warning    | every pupil has a date of birth
@@ -86,7 +86,9 @@ year_gap              | plausibility | warning    | no academic year between two
 RULES: dict[str, Rule] = {}
 for _line in _TABLE.strip().splitlines():
     _id, _stage, _severity, _asks = (cell.strip() for cell in _line.split("|"))
-    assert _stage in STAGES and _severity in SEVERITIES and _id not in RULES
+    assert _stage in STAGES
+    assert _severity in SEVERITIES
+    assert _id not in RULES
     RULES[_id] = Rule(_id, _stage, _severity, _asks)
 
 

@@ -64,7 +64,8 @@ def resolve(
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE year_gaps AS
-        SELECT upn, {filled} FROM (SELECT upn FROM year_records WHERE {missing}) JOIN {all_records} r USING (upn) GROUP BY 1
+        SELECT upn, {filled}
+        FROM (SELECT upn FROM year_records WHERE {missing}) JOIN {all_records} r USING (upn) GROUP BY 1
         """
     )
     source = sessions
@@ -77,7 +78,8 @@ def resolve(
         con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE year_spells AS
-            SELECT upn, any_value(la_code) AS la_code, laestab, max(urn) AS urn, any_value(academic_year) AS academic_year,
+            SELECT upn, any_value(la_code) AS la_code, laestab, max(urn) AS urn,
+                   any_value(academic_year) AS academic_year,
                    any_value(term) AS term, half_term, any_value(phase) AS phase, min(age) AS age,
                    arg_min(enrol_status, (NOT on_roll, enrol_status)) AS enrol_status,
                    bool_or(is_boarder) AS is_boarder, bool_or(on_roll) AS on_roll,

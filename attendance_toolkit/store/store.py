@@ -90,7 +90,8 @@ class Store:
         file = root / MANIFEST
         if not file.is_file():
             raise StoreError(
-                f"'{root.name}' is not a store: it has no {MANIFEST}. Make one with: attendance load FILE… --store {root.name}"
+                f"'{root.name}' is not a store: it has no {MANIFEST}."
+                f" Make one with: attendance load FILE… --store {root.name}"
             )
         try:
             manifest = json.loads(file.read_text(encoding="utf-8"))
@@ -176,7 +177,8 @@ class Store:
         for name in columns or ():
             if name not in PUPIL_TERM:
                 raise UnknownColumnError(
-                    f"'{name}' is not a column of the store.{did_you_mean(name, PUPIL_TERM)} There are: {', '.join(PUPIL_TERM)}."
+                    f"'{name}' is not a column of the store.{did_you_mean(name, PUPIL_TERM)}"
+                    f" There are: {', '.join(PUPIL_TERM)}."
                 )
         paths = [str(self.path / _partition(p["la_code"], p["academic_year"])) for p in wanted]
         select = ", ".join(columns or PUPIL_TERM)

@@ -50,7 +50,8 @@ def locked(root: Path) -> Iterator[None]:
         os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         raise StoreError(
-            f"Another load is writing into '{root.name}'. If none is running, delete the file {LOCK} in it and try again."
+            f"Another load is writing into '{root.name}'. If none is running, delete the file {LOCK} in it and try"
+            " again."
         ) from None
     try:
         yield
@@ -164,7 +165,8 @@ def _link_tree(source: Path, target: Path) -> None:
 def _note_replaced(con: duckdb.DuckDBPyConnection, replaced: dict[Census, set[int]]) -> None:
     """Make ``replaced``: the schools and half terms whose sessions come anew."""
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE replaced (census VARCHAR, academic_year INTEGER, half_term VARCHAR, laestab INTEGER)"
+        "CREATE OR REPLACE TEMP TABLE replaced"
+        " (census VARCHAR, academic_year INTEGER, half_term VARCHAR, laestab INTEGER)"
     )
     for census, schools in replaced.items():
         rows = [(census.name, c.academic_year, c.half_term, s) for c in census.carries for s in sorted(schools)]
@@ -205,7 +207,8 @@ def _merge_flags(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> 
         place = Path("parts", "flags", f"academic_year={year}", "part.parquet")
         sql = f"SELECT {names} FROM flag_parts WHERE academic_year = {year}"
         if (root / place).is_file():
-            sql += f" UNION ALL SELECT {names} FROM {_parquet([root / place])} ANTI JOIN flag_parts USING (upn, academic_year)"
+            old = _parquet([root / place])
+            sql += f" UNION ALL SELECT {names} FROM {old} ANTI JOIN flag_parts USING (upn, academic_year)"
         _copy(con, f"SELECT * FROM ({sql}) ORDER BY upn", prepared / place)
 
 
@@ -232,7 +235,8 @@ def _merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Pat
             con.execute(
                 f"""
                 SELECT DISTINCT la_code, academic_year FROM {_parquet(files)}
-                SEMI JOIN (SELECT upn FROM record_parts UNION SELECT upn FROM flag_parts UNION SELECT upn FROM gone) USING (upn)
+                SEMI JOIN (SELECT upn FROM record_parts UNION SELECT upn FROM flag_parts UNION SELECT upn FROM gone)
+                    USING (upn)
                 UNION
                 SELECT DISTINCT la_code, academic_year FROM {_parquet(files)}
                 SEMI JOIN replaced USING (academic_year, half_term, laestab)
