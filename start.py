@@ -64,13 +64,21 @@ def test() -> None:
     """Run every check: style, types, tests with doctests, and the notebooks' stored headline numbers."""
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "mypy")
-    run(PYTHON, "-m", "pytest", "--nbval-lax", "--nbval-sanitize-with", ROOT / "tests" / "notebooks" / "sanitise.cfg", "notebooks")
+    run(
+        PYTHON,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-sanitize-with",
+        ROOT / "tests" / "notebooks" / "sanitise.cfg",
+        "notebooks",
+    )
     run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile")
 
 
 def main() -> None:
     """Do what the command line asks for."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this script is what an older Python meets first
         sys.exit(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}.")
     wanted = sys.argv[1] if len(sys.argv) > 1 else "demo"
     if wanted not in ("demo", "test", "install"):

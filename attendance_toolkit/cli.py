@@ -44,7 +44,9 @@ def main() -> None:
 
 @main.command()
 @_FILES
-@click.option("--census", default="", help="Which census the files are of, if they do not say: for example spring-2024.")
+@click.option(
+    "--census", default="", help="Which census the files are of, if they do not say: for example spring-2024."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def screen(files: Sequence[Path], census: str, as_json: bool) -> None:
     """Say what FILES are and what is wrong with them; load nothing.
@@ -60,14 +62,18 @@ def screen(files: Sequence[Path], census: str, as_json: bool) -> None:
 
 @main.command()
 @_FILES
-@click.option("--store", required=True, type=click.Path(path_type=Path), help="Folder of the store; made if it is not there.")
+@click.option(
+    "--store", required=True, type=click.Path(path_type=Path), help="Folder of the store; made if it is not there."
+)
 @click.option(
     "--key",
     type=click.Path(path_type=Path),
     default=None,
     help="File of the secret key for pseudonyms, outside the store; made on first use. Default: in your home folder.",
 )
-@click.option("--census", default="", help="Which census the files are of, if they do not say: for example spring-2024.")
+@click.option(
+    "--census", default="", help="Which census the files are of, if they do not say: for example spring-2024."
+)
 def load(files: Sequence[Path], store: Path, key: Path | None, census: str) -> None:
     """Screen FILES, replace UPNs by pseudonyms and add the rows to a store."""
     from attendance_toolkit.loaders.load import load_files
@@ -94,7 +100,9 @@ def list_() -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("--area", "areas", multiple=True, required=True, help="Name or code of an area, or all. May be given again.")
+@click.option(
+    "--area", "areas", multiple=True, required=True, help="Name or code of an area, or all. May be given again."
+)
 @click.option("--year", required=True, help="Academic year, for example 2023/24.")
 @click.option("--store", type=click.Path(path_type=Path), default=None, help="Folder made by attendance load.")
 @click.option(
@@ -202,12 +210,12 @@ def _areas_of(areas: Sequence[str], data: Any, files: Any, academic_year: int) -
         return list(dict.fromkeys(named))
     if data is not None:
         return list(dict.fromkeys([*data.la_codes(), *named]))
-    rows = files.rates[(files.rates["academic_year"] == academic_year) & (files.rates["area_level"] == "Local authority")]
+    rows = files.rates[
+        (files.rates["academic_year"] == academic_year) & (files.rates["area_level"] == "Local authority")
+    ]
     codes = sorted(rows["area_code"].unique())
     if not codes:
-        raise NoDataError(
-            f"The published files have no local authority in {show_academic_year(academic_year)}."
-        )
+        raise NoDataError(f"The published files have no local authority in {show_academic_year(academic_year)}.")
     return list(dict.fromkeys([*codes, *named]))
 
 
@@ -224,7 +232,9 @@ def _input_names(data: Any, files: Any) -> Any:
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports") / "demo", show_default=True)
-@click.option("--area", "areas", multiple=True, default=("all",), show_default=True, help="A synthetic authority, or all.")
+@click.option(
+    "--area", "areas", multiple=True, default=("all",), show_default=True, help="A synthetic authority, or all."
+)
 @click.option("--workers", type=click.IntRange(1), default=min(3, (os.cpu_count() or 1) + 1), show_default=True)
 def demo(out: Path, areas: Sequence[str], workers: int) -> None:
     """Make the reports of ten made-up authorities from synthetic pupils."""

@@ -80,11 +80,11 @@ class Inputs:
         return tuple(dict.fromkeys(wider))
 
     @cached_property
-    def local_members(self) -> dict[str, list[str]]:
+    def local_members(self) -> dict[str, Sequence[str]]:
         """Areas the store can speak for, with their authorities: the area, and its combined authority if whole."""
         assert self.store is not None
         held = set(self.store.la_codes())
-        members = {}
+        members: dict[str, Sequence[str]] = {}
         for area in self.compared_areas:
             inside = [la.code for la in local_authorities_in(area)]
             present = [code for code in inside if code in held]
@@ -127,9 +127,7 @@ class Inputs:
             if name in rows.columns:
                 lines[name] = (ALL, set(rows[name]) - {ALL})
         rows = rows.assign(series=self.series)
-        return protect(
-            rows, self.policy, source=self.source, additive=lines, is_synthetic=self.is_synthetic
-        )
+        return protect(rows, self.policy, source=self.source, additive=lines, is_synthetic=self.is_synthetic)
 
     def published_rates(self, *, areas: Sequence[str] | None = None) -> pd.DataFrame:
         """Return published MEASURE rows (rates) up to the year, for the areas compared.
@@ -246,9 +244,9 @@ def _check_coverage(inputs: Inputs) -> None:
             f"The published files have nothing for {inputs.area.name} ({inputs.area.code})"
             f" up to {show_academic_year(inputs.academic_year)}."
         )
-    years = set(rates["academic_year"]) | set(cells["academic_year"])
-    if inputs.academic_year not in years:
-        shown = ", ".join(show_academic_year(int(year)) for year in sorted(years))
+    covered = set(rates["academic_year"]) | set(cells["academic_year"])
+    if inputs.academic_year not in covered:
+        shown = ", ".join(show_academic_year(int(year)) for year in sorted(covered))
         raise NoDataError(
             f"The published files have nothing for {inputs.area.name} in"
             f" {show_academic_year(inputs.academic_year)}. They have: {shown}."

@@ -88,7 +88,7 @@ def make_input(path: Path, pupils: int, years: tuple[int, ...], authorities: int
     }
     frame = pd.DataFrame(held)
     text = [name for name in frame.columns if frame[name].dtype.kind not in "biuf"]
-    frame = frame.astype({name: "category" for name in text})
+    frame = frame.astype(dict.fromkeys(text, "category"))
     connection = duckdb.connect()
     files = []
     for year in years:
@@ -96,11 +96,18 @@ def make_input(path: Path, pupils: int, years: tuple[int, ...], authorities: int
             absent = np.minimum(rng.negative_binomial(0.7, 0.08, pupils), possible)
             unauthorised = rng.binomial(absent, 0.3)
             part = frame.assign(
-                academic_year=np.int32(year), term=term, half_term=half_term,
-                sessions_possible=np.int32(possible), sessions_authorised=(absent - unauthorised).astype("int32"),
-                sessions_unauthorised=unauthorised.astype("int32"), sessions_covid=np.int32(0),
+                academic_year=np.int32(year),
+                term=term,
+                half_term=half_term,
+                sessions_possible=np.int32(possible),
+                sessions_authorised=(absent - unauthorised).astype("int32"),
+                sessions_unauthorised=unauthorised.astype("int32"),
+                sessions_covid=np.int32(0),
                 **{name: np.int32(0) for name in c.REASON_COLUMNS},
-            ).assign(sessions_auth_illness=(absent - unauthorised).astype("int32"), sessions_unauth_other=unauthorised.astype("int32"))
+            ).assign(
+                sessions_auth_illness=(absent - unauthorised).astype("int32"),
+                sessions_unauth_other=unauthorised.astype("int32"),
+            )
             files.append(path / f"{year}-{term}.parquet")
             connection.register("part", part[list(c.PUPIL_TERM)])
             connection.execute(f"COPY part TO '{files[-1]}' (FORMAT parquet)")
@@ -119,8 +126,13 @@ def connect(limit: str) -> duckdb.DuckDBPyConnection:
 
 
 def pandas_frame(path: Path) -> pd.DataFrame:
-    names = [*dict.fromkeys([*BY, "upn", "laestab", "half_term", "age", "is_boarder"]), *[n for n in COUNTS if n.startswith("sessions")]]
-    return pd.concat([pd.read_parquet(file, columns=names) for file in sorted(path.glob("*.parquet"))], ignore_index=True)
+    names = [
+        *dict.fromkeys([*BY, "upn", "laestab", "half_term", "age", "is_boarder"]),
+        *[n for n in COUNTS if n.startswith("sessions")],
+    ]
+    return pd.concat(
+        [pd.read_parquet(file, columns=names) for file in sorted(path.glob("*.parquet"))], ignore_index=True
+    )
 
 
 def screened(frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +140,12 @@ def screened(frame: pd.DataFrame) -> pd.DataFrame:
         if isinstance(frame[name].dtype, pd.CategoricalDtype):
             frame[name] = frame[name].astype(str)
     absent = frame["sessions_authorised"] + frame["sessions_unauthorised"]
-    return frame[frame["age"].between(5, 15) & ~frame["is_boarder"] & (frame["sessions_possible"] > 0) & (absent <= frame["sessions_possible"])]
+    return frame[
+        frame["age"].between(5, 15)
+        & ~frame["is_boarder"]
+        & (frame["sessions_possible"] > 0)
+        & (absent <= frame["sessions_possible"])
+    ]
 
 
 def default_pandas(path: Path) -> list[int]:
@@ -155,9 +172,18 @@ def apply_pandas(path: Path, share: int = 20) -> None:
     def one(rows: pd.DataFrame) -> pd.Series:
         absent = (rows["sessions_authorised"] + rows["sessions_unauthorised"]).sum()
         possible = rows["sessions_possible"].sum()
-        return pd.Series({"possible": possible, "absent": absent, "persistent": 10 * absent >= possible, "severe": 2 * absent >= possible})
+        return pd.Series(
+            {
+                "possible": possible,
+                "absent": absent,
+                "persistent": 10 * absent >= possible,
+                "severe": 2 * absent >= possible,
+            }
+        )
 
-    enrolments = frame.groupby(["upn", "laestab", *BY])[["sessions_possible", "sessions_authorised", "sessions_unauthorised"]].apply(one)
+    enrolments = frame.groupby(["upn", "laestab", *BY])[
+        ["sessions_possible", "sessions_authorised", "sessions_unauthorised"]
+    ].apply(one)
     enrolments.groupby(BY).sum()
 
 
@@ -171,8 +197,12 @@ def main() -> None:
         pattern = f"{options.path}/*.parquet"
         kind, _, limit = options.variant.partition(", memory limit ")
         work = {
-            "hand-written DuckDB SQL": lambda: checksum(connect(limit).execute(SQL, {"path": pattern}).to_arrow_table().to_pandas()),
-            "toolkit": lambda: checksum(absence_cells(connect(limit).sql(f"FROM read_parquet('{pattern}')"), BY, counts=COUNTS)),
+            "hand-written DuckDB SQL": lambda: checksum(
+                connect(limit).execute(SQL, {"path": pattern}).to_arrow_table().to_pandas()
+            ),
+            "toolkit": lambda: checksum(
+                absence_cells(connect(limit).sql(f"FROM read_parquet('{pattern}')"), BY, counts=COUNTS)
+            ),
             "pandas groupby().agg(), string keys": lambda: default_pandas(options.path),
             "pandas groupby().apply(), 1 pupil in 20": lambda: apply_pandas(options.path),
         }[kind]
@@ -185,13 +215,27 @@ def main() -> None:
         arguments = (options.size, "--path", folder)
         sql, ours = "hand-written DuckDB SQL", "toolkit"
         if england:
-            compare(__file__, {sql: 3, ours: 3, f"{sql}, memory limit 1500MB": 1, f"{ours}, memory limit 1500MB": 1}, sql, *arguments)
+            compare(
+                __file__,
+                {sql: 3, ours: 3, f"{sql}, memory limit 1500MB": 1, f"{ours}, memory limit 1500MB": 1},
+                sql,
+                *arguments,
+            )
             return
-        found = compare(__file__, {sql: 5, ours: 5, "pandas groupby().agg(), string keys": 2, "pandas groupby().apply(), 1 pupil in 20": 1}, sql, *arguments)
+        found = compare(
+            __file__,
+            {sql: 5, ours: 5, "pandas groupby().agg(), string keys": 2, "pandas groupby().apply(), 1 pupil in 20": 1},
+            sql,
+            *arguments,
+        )
         mine = found[ours]["seconds"]
         print(f"toolkit / SQL: {mine / found[sql]['seconds']:.2f} (target at most 1.3)")
-        print(f"pandas agg / toolkit: {found['pandas groupby().agg(), string keys']['seconds'] / mine:.1f} (target at least 3)")
-        print(f"pandas apply x 20 / toolkit: {20 * found['pandas groupby().apply(), 1 pupil in 20']['seconds'] / mine:.0f} (target at least 10)")
+        print(
+            f"pandas agg / toolkit: {found['pandas groupby().agg(), string keys']['seconds'] / mine:.1f} (target at least 3)"
+        )
+        print(
+            f"pandas apply x 20 / toolkit: {20 * found['pandas groupby().apply(), 1 pupil in 20']['seconds'] / mine:.0f} (target at least 10)"
+        )
         print(f"toolkit peak: {found[ours]['peak_mb']:.0f} MB (target under 1,500)")
 
 

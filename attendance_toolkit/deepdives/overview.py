@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,12 @@ from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
 from attendance_toolkit.metrics.absence import attendance_bands, difference, reason_rates
-from attendance_toolkit.metrics.cards import attendance_from_absence, equivalent_at_current_cohort, lost_learning, three_year_mean
+from attendance_toolkit.metrics.cards import (
+    attendance_from_absence,
+    equivalent_at_current_cohort,
+    lost_learning,
+    three_year_mean,
+)
 from attendance_toolkit.metrics.overview import (
     by_characteristic,
     headline_rows,
@@ -37,7 +42,7 @@ from attendance_toolkit.presentation.blocks import (
     Tiles,
 )
 from attendance_toolkit.presentation.figures import bars, small_multiples_by_year
-from attendance_toolkit.presentation.formats import count_cell, rate_cell, source_of
+from attendance_toolkit.presentation.formats import count_cell, rate_cell, records, source_of
 from attendance_toolkit.presentation.narrative import (
     change_sentence,
     compared_with,
@@ -98,7 +103,7 @@ _DEFINED = {
     "persistent_absence_rate": "enrolments missing 10% or more of their own possible sessions",
     "severe_absence_rate": "enrolments missing 50% or more of their own possible sessions",
 }
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 
 
 def _or_notice(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,12 +125,18 @@ class Lookup:
     def __init__(self, table: ProtectedTable, keys: Sequence[str]) -> None:
         self._keys = tuple(keys)
         self._rows: dict[tuple[Any, ...], Record] = {}
-        for record in table.rows.to_dict("records"):
+        for record in records(table):
             self._rows.setdefault(tuple(record[key] for key in self._keys), record)
 
     def __call__(self, **wanted: Any) -> Record | None:
         """Return the record, or None."""
         return self._rows.get(tuple(wanted[key] for key in self._keys))
+
+
+def _difference_of(first: Record, second: Record) -> Record:
+    """Return first minus second, two records of one measure and school type."""
+    rows = difference(pd.DataFrame([first]), pd.DataFrame([second]), on=["phase"])
+    return {str(name): value for name, value in rows.iloc[0].items()}
 
 
 def _rate(record: Record | None) -> Cell:
@@ -177,7 +188,10 @@ class Overview:
         cells = self._bands
         if cells.empty:
             raise NoDataError("Figures by pupil group need pupil-level data or DfE's absence bands file.")
-        parts = [by_characteristic(cells, keys, ["fsm_eligible", "sen_provision", "sex"]), self._mainstream(cells, keys)]
+        parts = [
+            by_characteristic(cells, keys, ["fsm_eligible", "sen_provision", "sex"]),
+            self._mainstream(cells, keys),
+        ]
         rows = measure_rows(pd.concat(parts, ignore_index=True), by)
         return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
 
@@ -193,7 +207,7 @@ class Overview:
         if cells.empty:
             return cells
         counts = [name for name in CELL_COUNTS if name in cells.columns]
-        return cells[cells["phase"] != ALL_SCHOOLS].astype({name: "float64" for name in counts})
+        return cells[cells["phase"] != ALL_SCHOOLS].astype(dict.fromkeys(counts, "float64"))
 
     @cached_property
     def cards(self) -> ProtectedTable:
@@ -302,7 +316,6 @@ class Overview:
                 record = self._cards_lookup(area_code=area.code, academic_year=year, phase=phase, measure=measure)
             record = record or self._from("census", area.code, measure, year, phase)
             if is_shown(record):
-                assert record is not None
                 found.append((area.name, record))
         return found
 
@@ -312,9 +325,7 @@ class Overview:
         before, after = self._own(measure, previous, phase), self._own(measure, self.year, phase)
         if not (is_shown(before) and is_shown(after)):
             return None
-        assert before is not None and after is not None
-        rows = difference(pd.DataFrame([after]), pd.DataFrame([before]), on=["area_code", "phase"])
-        return before, after, rows.to_dict("records")[0]
+        return before, after, _difference_of(after, before)
 
     @property
     def _own_series(self) -> str:
@@ -331,7 +342,9 @@ class Overview:
             assert inputs.store is not None
             loaded = sorted({str(load["loaded_on"]) for load in inputs.store.manifest.get("loads", [])})
             data += [f"loaded {loaded[-1]}"] if loaded and not inputs.is_synthetic else []
-        for_whom = "Partners of the attendance taskforce" if inputs.audience == "partner" else "Local authority staff only"
+        for_whom = (
+            "Partners of the attendance taskforce" if inputs.audience == "partner" else "Local authority staff only"
+        )
         status = "Published statistics"
         if self.is_local:
             status = "Small numbers hidden" if inputs.audience == "partner" else "OFFICIAL-SENSITIVE"
@@ -370,19 +383,15 @@ class Overview:
             if not is_shown(record):
                 tiles.append(Tile(_SHORT[measure], "Not available", f"No figure for {self.shown_year}."))
                 continue
-            assert record is not None
             wider = self._wider(measure, self.year)
             words = [compared_with(record, other, name) for name, other in wider[-1:]]
             spark = tuple((self._own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
             tiles.append(Tile(MEASURES[measure].label, said(record), _capital(words[0]) if words else "", spark))
         severe = self._own("severe_absence_rate", self.year)
         if is_shown(severe):
-            assert severe is not None
             count = severe["numerator"]
             if count == count:
-                tiles.append(
-                    Tile("Severe absentees", show_number(count), f"About {one_in(severe['rate'])} enrolments")
-                )
+                tiles.append(Tile("Severe absentees", show_number(count), f"About {one_in(severe['rate'])} enrolments"))
         return Tiles(tuple(tiles))
 
     def _own_years(self, measure: str, phase: str = ALL_SCHOOLS) -> list[int]:
@@ -401,11 +410,9 @@ class Overview:
         record = self._own("overall_absence_rate", self.year)
         if not is_shown(record):
             return
-        assert record is not None
         if record["numerator"] == record["numerator"]:
             enrolments = self._own("persistent_absence_rate", self.year)
             if is_shown(enrolments):
-                assert enrolments is not None
                 yield (
                     f"Of {show_number(record['denominator'])} possible sessions of {show_number(enrolments['denominator'])}"
                     f" enrolments, {show_number(record['numerator'])} were missed: overall absence was"
@@ -414,10 +421,8 @@ class Overview:
         mean = self._own("mean_sessions_missed", self.year)
         none = self._own("no_absence_rate", self.year)
         if is_shown(mean):
-            assert mean is not None
             yield f"That is {show_number(mean['rate'], 1)} sessions (half days) missed for each enrolment."
         if is_shown(none):
-            assert none is not None
             yield f"{show_number(none['numerator'])} enrolments ({percent(none['rate'])}) missed no session."
         yield from self._change_sentences("overall_absence_rate")
 
@@ -426,7 +431,6 @@ class Overview:
         record = self._own(measure, self.year)
         if not is_shown(record):
             return
-        assert record is not None
         share = "10% or more" if kind == "persistent" else "50% or more"
         if record["numerator"] == record["numerator"]:
             yield (
@@ -435,15 +439,12 @@ class Overview:
             )
         extra = self._own("extra_sessions_missed_persistent", self.year) if kind == "persistent" else None
         if is_shown(extra):
-            assert extra is not None
             yield f"A persistent absentee missed {show_number(extra['rate'])} more sessions, on average, than other pupils."
         missed = self._own("mean_sessions_missed_severe", self.year) if kind == "severe" else None
         if is_shown(missed):
-            assert missed is not None
             yield f"A severe absentee missed {show_number(missed['rate'], 1)} sessions on average."
         without = self._own(f"overall_absence_rate_without_{kind}", self.year)
         if is_shown(without):
-            assert without is not None
             yield f"Without the {kind} absentees overall absence would have been {percent(without['rate'])}."
         yield from self._change_sentences(measure)
 
@@ -455,7 +456,7 @@ class Overview:
         previous = show_academic_year(academic_year_before(self.year))
         yield change_sentence(_SHORT[measure], before, after, change, self.shown_year, previous)
         if measure != "overall_absence_rate" and after["denominator"] == after["denominator"]:
-            equivalent = equivalent_at_current_cohort(
+            equivalent: Any = equivalent_at_current_cohort(
                 after["numerator"], show_number(before["rate"] * 100, 1), after["denominator"]
             )
             word = "fewer" if equivalent < 0 else "more"
@@ -516,7 +517,19 @@ class Overview:
                         continue
                     records.append({**record, "phase": phase, "series_label": label, "academic_year": year})
         rows = pd.DataFrame(records).reindex(
-            columns=["phase", "series_label", "academic_year", "measure", "numerator", "denominator", "rate", "lower", "upper", "symbol", "decimals"]
+            columns=[
+                "phase",
+                "series_label",
+                "academic_year",
+                "measure",
+                "numerator",
+                "denominator",
+                "rate",
+                "lower",
+                "upper",
+                "symbol",
+                "decimals",
+            ]
         )
         rows["phase"] = pd.Categorical(rows["phase"], [p for p in MAIN_PHASES if p in set(rows["phase"])])
         table = ProtectedTable(rows, self.published.rule, self._source("census"), self.inputs.is_synthetic)
@@ -545,12 +558,16 @@ class Overview:
 
     def _trend_title(self, measure: str) -> str:
         """Say where the area stands against England now, phase by phase."""
-        below, above, level = [], [], []
+        below: list[str] = []
+        above: list[str] = []
+        level: list[str] = []
         for phase in MAIN_PHASES:
-            record, england = self._own(measure, self.year, phase), self._from("census", ENGLAND, measure, self.year, phase)
+            record, england = (
+                self._own(measure, self.year, phase),
+                self._from("census", ENGLAND, measure, self.year, phase),
+            )
             if not (is_shown(record) and is_shown(england)):
                 continue
-            assert record is not None and england is not None
             gap = record["rate"] - england["rate"]
             (level if abs(gap) < 0.0005 else above if gap > 0 else below).append(phase.lower())
         name = _SHORT[measure]
@@ -588,8 +605,7 @@ class Overview:
                 label = "synthetic" if self.inputs.is_synthetic else "local extract"
                 columns.append((Column(self.area.name, f"{shown}, {label}", "%"), own(year)))
         rows = []
-        phases = [phase for phase in (*MAIN_PHASES, ALL_SCHOOLS)]
-        for phase in phases:
+        for phase in (*MAIN_PHASES, ALL_SCHOOLS):
             for measure in TABLE_1:
                 cells = tuple(_rate(lookup(phase, measure)) for _, lookup in columns)
                 rows.append(Row(_SHORT[measure], cells, phase))
@@ -629,8 +645,7 @@ class Overview:
                     symbol = (own or {}).get("symbol") or "x"
                     cells = (_rate(own), _rate(england), Cell(symbol=symbol), Cell(symbol=symbol))
                 else:
-                    assert own is not None and england is not None
-                    gap = difference(pd.DataFrame([own]), pd.DataFrame([england]), on=["phase"]).to_dict("records")[0]
+                    gap = _difference_of(own, england)
                     bounds = (
                         Cell(f"{show_number(gap['lower'] * 100, 1)} to {show_number(gap['upper'] * 100, 1)}")
                         if gap["lower"] == gap["lower"]
@@ -681,9 +696,16 @@ class Overview:
                 continue
             for name, level in pairs:
 
-                def own(measure: str, area: str = self.area.code, p: str = phase, n: str = name, v: str = level) -> Record | None:
+                def own(
+                    measure: str, area: str = self.area.code, p: str = phase, n: str = name, v: str = level
+                ) -> Record | None:
                     return lookup(
-                        area_code=area, academic_year=self._group_year, phase=p, characteristic=n, level=v, measure=measure
+                        area_code=area,
+                        academic_year=self._group_year,
+                        phase=p,
+                        characteristic=n,
+                        level=v,
+                        measure=measure,
                     )
 
                 persistent, severe = own("persistent_absence_rate"), own("severe_absence_rate")
@@ -725,7 +747,13 @@ class Overview:
         lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
         year = show_academic_year(self._group_year)
         pairs = (
-            ("fsm_eligible", "FSM eligible", "Not known to be FSM eligible", "pupils eligible for free school meals", "other pupils"),
+            (
+                "fsm_eligible",
+                "FSM eligible",
+                "Not known to be FSM eligible",
+                "pupils eligible for free school meals",
+                "other pupils",
+            ),
             ("sen_provision", "EHC plan", "No SEN", "pupils with an EHC plan", "pupils without SEN"),
             ("sen_provision", "Any SEN", "No SEN", "pupils with SEN", "pupils without SEN"),
             ("sex", "Female", "Male", "girls", "boys"),
@@ -735,14 +763,18 @@ class Overview:
         for phase in ("Primary", "Secondary"):
             for name, first, second, first_words, second_words in pairs:
                 for measure, what in (("persistent_absence_rate", "persistently"), ("severe_absence_rate", "severely")):
-                    keys = {"area_code": self.area.code, "academic_year": self._group_year, "phase": phase, "measure": measure}
+                    keys = {
+                        "area_code": self.area.code,
+                        "academic_year": self._group_year,
+                        "phase": phase,
+                        "measure": measure,
+                    }
                     one = lookup(**keys, characteristic=name, level=first)
                     two = lookup(**keys, characteristic=name, level=second)
                     if not (is_shown(one) and is_shown(two)):
                         continue
-                    assert one is not None and two is not None
                     compared += 1
-                    gap = difference(pd.DataFrame([one]), pd.DataFrame([two]), on=["phase"]).to_dict("records")[0]
+                    gap = _difference_of(one, two)
                     if gap["lower"] != gap["lower"] or not (gap["lower"] > 0 or gap["upper"] < 0):
                         continue
                     low, high = sorted((abs(gap["lower"]) * 100, abs(gap["upper"]) * 100))
@@ -764,9 +796,15 @@ class Overview:
     @_or_notice
     def year_group_table(self) -> Table | Notice:
         """Return attendance, persistent and severe absence by year group, mainstream schools."""
-        part = self.groups.select(area_code=self.area.code, academic_year=self._group_year, phase=MAINSTREAM, characteristic="nc_year")
+        part = self.groups.select(
+            area_code=self.area.code, academic_year=self._group_year, phase=MAINSTREAM, characteristic="nc_year"
+        )
         lookup = Lookup(part, ["level", "measure"])
-        measures = [m for m in ("attendance_rate", "persistent_absence_rate", "severe_absence_rate") if m in set(part.rows["measure"])]
+        measures = [
+            m
+            for m in ("attendance_rate", "persistent_absence_rate", "severe_absence_rate")
+            if m in set(part.rows["measure"])
+        ]
         rows = []
         for level in _ordered("nc_year", part.rows["level"].unique()):
             cells = tuple(_rate(lookup(level=level, measure=m)) for m in ("enrolments", *measures))
@@ -808,8 +846,8 @@ class Overview:
         year = show_academic_year(self._group_year)
         title = f"Persistent absence by year group, {year}"
         if len(shown) > 1:
-            top = shown.loc[shown["rate"].idxmax()]
-            low = shown.loc[shown["rate"].idxmin()]
+            ranked = shown.sort_values("rate")
+            low, top = ranked.iloc[0], ranked.iloc[-1]
             if top["lower"] > low["upper"]:
                 title = (
                     f"Persistent absence ranged from {percent(low['rate'])} in {low['year_group']} to"
@@ -835,11 +873,8 @@ class Overview:
                 if code not in (self.area.code, ENGLAND):
                     continue
                 for phase in MAIN_PHASES:
-                    rows = table.select(series=series, area_code=code, phase=phase).rows
-                    if len(rows):
-                        columns.append(
-                            (Column(phase, f"{name}, {SERIES[series].label}", "%"), (series, code, phase))
-                        )
+                    if len(table.select(series=series, area_code=code, phase=phase).rows):
+                        columns.append((Column(phase, f"{name}, {SERIES[series].label}", "%"), (series, code, phase)))
         reasons = [name for name in REASON_LABELS if name in set(table.rows["reason"])]
         rows = [
             Row(
@@ -891,7 +926,9 @@ class Overview:
     @_or_notice
     def term_table(self) -> Table | Notice:
         """Return the headline measures by term and phase."""
-        lookup = Lookup(self.terms.select(area_code=self.area.code, academic_year=self.year), ["phase", "term", "measure"])
+        lookup = Lookup(
+            self.terms.select(area_code=self.area.code, academic_year=self.year), ["phase", "term", "measure"]
+        )
         measures = [m for m in HEADLINE if m in set(self.terms.rows["measure"])]
         rows = [
             Row(
@@ -921,7 +958,7 @@ class Overview:
             return Row(
                 label,
                 (
-                    Cell(show_number(lost.sessions, 0), float(lost.sessions)),
+                    Cell(show_number(float(lost.sessions)), float(lost.sessions)),
                     Cell(show_number(lost.days), float(lost.days)),
                     Cell(f"{_counted(lost.weeks, 'week')} and {_counted(lost.rest_days, 'day')}"),
                 ),
@@ -933,8 +970,9 @@ class Overview:
         for phase in MAIN_PHASES:
             record = self._own("attendance_rate", self.year, phase)
             if is_shown(record):
-                assert record is not None
-                rows.append(row(f"{phase}, {percent(record['rate'])} attendance", round(record["rate"], 3), self.area.name))
+                rows.append(
+                    row(f"{phase}, {percent(record['rate'])} attendance", round(record["rate"], 3), self.area.name)
+                )
         return Table(
             "lost-learning-steps",
             "What an attendance rate means over a school year",
@@ -956,13 +994,18 @@ class Overview:
         lookup = Lookup(self.unknown.select(area_code=self.area.code, academic_year=year), ["characteristic"])
         names = list(dict.fromkeys(self.unknown.rows["characteristic"]))
         rows = [
-            Row(LABELS[name], (_count(lookup(characteristic=name)), _rate(lookup(characteristic=name)))) for name in names
+            Row(LABELS[name], (_count(lookup(characteristic=name)), _rate(lookup(characteristic=name))))
+            for name in names
         ]
         return Table(
             "not-known",
             f"What is not known about the pupils, {show_academic_year(year)}",
             f"{self.area.name}; enrolments in primary, secondary and special schools whose characteristic is not recorded or refused",
-            (Column("Characteristic", align="left"), Column("Enrolments not known"), Column("Share of enrolments", "", "%")),
+            (
+                Column("Characteristic", align="left"),
+                Column("Enrolments not known"),
+                Column("Share of enrolments", "", "%"),
+            ),
             tuple(rows),
             source_of(self.unknown),
         )
@@ -974,7 +1017,7 @@ class Overview:
         rows: list[Record] = []
         for phase in (ALL_SCHOOLS, *MAIN_PHASES):
             for measure in ("attendance_rate", "overall_absence_rate", *TABLE_1[1:]):
-                for year in (self._own_years(measure, phase) or [self.year]):
+                for year in self._own_years(measure, phase) or [self.year]:
                     record = self._own(measure, year, phase)
                     if record is not None:
                         rows.append(self._result(record, measure, year, phase))
@@ -982,7 +1025,12 @@ class Overview:
                 if found is not None:
                     rows.append(self._result(found[2], f"{measure}_change", self.year, phase))
         if self.is_local:
-            extra = ("no_absence_rate", "mean_sessions_missed", "extra_sessions_missed_persistent", "overall_absence_rate_without_persistent")
+            extra = (
+                "no_absence_rate",
+                "mean_sessions_missed",
+                "extra_sessions_missed_persistent",
+                "overall_absence_rate_without_persistent",
+            )
             for measure in (*extra, "overall_absence_rate_without_severe", "mean_sessions_missed_severe"):
                 record = self._own(measure, self.year)
                 if record is not None:
@@ -1055,4 +1103,3 @@ def _capital(text: str) -> str:
 
 def _with_column(table: ProtectedTable, **values: str) -> ProtectedTable:
     return ProtectedTable(table.rows.assign(**values), table.rule, table.source, table.is_synthetic)
-

@@ -59,9 +59,7 @@ def protect(
         raise DisclosureError(f"Rows to be protected need the columns {', '.join(missing)}.")
     rows = rows.reset_index(drop=True).copy()
     lines = (
-        dict(additive)
-        if isinstance(additive, Mapping)
-        else {name: (ALL, set(rows[name]) - {ALL}) for name in additive}
+        dict(additive) if isinstance(additive, Mapping) else {name: (ALL, set(rows[name]) - {ALL}) for name in additive}
     )
     if policy.threshold is not None:
         hidden = _primary(rows, policy.threshold)
@@ -127,7 +125,11 @@ def _align(rows: pd.DataFrame, chosen: pd.DataFrame, groups: list[str]) -> pd.Se
 
 
 def _close_lines(
-    frame: pd.DataFrame, hidden: pd.Series, size: pd.Series, lines: Mapping[str, tuple[str, Collection[str]]], keys: list[str]
+    frame: pd.DataFrame,
+    hidden: pd.Series,
+    size: pd.Series,
+    lines: Mapping[str, tuple[str, Collection[str]]],
+    keys: list[str],
 ) -> pd.Series:
     hidden = hidden.copy()
     present = frame["enrolments"] > 0
@@ -137,7 +139,11 @@ def _close_lines(
         for column, (total, levels) in lines.items():
             line_keys = [name for name in keys if name != column]
             parts = frame[frame[column].isin(list(levels))]
-            indexes = [part.index for _, part in parts.groupby(line_keys, dropna=False, sort=False)] if line_keys else [parts.index]
+            indexes = (
+                [part.index for _, part in parts.groupby(line_keys, dropna=False, sort=False)]
+                if line_keys
+                else [parts.index]
+            )
             for index in indexes:
                 line = index[present[index].to_numpy()]
                 if int(hidden[line].sum()) != 1:
@@ -147,7 +153,7 @@ def _close_lines(
                     continue  # no total is shown, so nothing can be subtracted from
                 shown = line[~hidden[line].to_numpy()]
                 if len(shown):
-                    hidden[size[shown].idxmin()] = True
+                    hidden[int(size[shown].idxmin())] = True  # the index is 0, 1, 2 ...
                     changed = True
                     continue
                 # A single part is the same number as its total, which must go with it.

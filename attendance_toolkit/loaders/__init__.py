@@ -1,0 +1,1 @@
+"""Read what authorities and DfE hold into the toolkit's own shapes."""

@@ -1,0 +1,1 @@
+"""Pure functions from pupil rows to counts, and from counts to measures."""

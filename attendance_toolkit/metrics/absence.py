@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.intervals import Z95, newcombe_interval, ratio_effective_size, wilson_interval
+from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, MEASURE_CORE
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 
@@ -80,7 +80,9 @@ def absence_rate(cells: pd.DataFrame, by: Sequence[str] = (), *, kind: str = "ov
     cells = add_cells(cells, by)
     columns = ["sessions_authorised", "sessions_unauthorised"] if kind == "overall" else [f"sessions_{kind}"]
     short = "absent" if kind == "overall" else kind
-    rows = _rows(cells, by, f"{kind}_absence_rate", cells[columns].sum(axis=1, skipna=False), cells["sessions_possible"])
+    rows = _rows(
+        cells, by, f"{kind}_absence_rate", cells[columns].sum(axis=1, skipna=False), cells["sessions_possible"]
+    )
     size = ratio_effective_size(
         rows["numerator"],
         rows["denominator"],
@@ -203,9 +205,9 @@ def main_measures(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
 def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
     """Return first minus second for rows that agree on ``on`` and measure, with Newcombe's interval.
 
-    The measure's name gets the ending "_change". The rate is in the measure's own unit (0.01 is one percentage point). A side that is hidden or missing
-    gives a row with its symbol and no number. Where a side has no interval (a published rate of a whole
-    population) its rate is taken as exact.
+    The measure's name gets the ending "_change". The rate is in the measure's own unit (0.01 is one
+    percentage point). A side that is hidden or missing gives a row with its symbol and no number. Where a side
+    has no interval (a published rate of a whole population) its rate is taken as exact.
     """
     keys = [*on, "measure"]
     both = first.merge(second, on=keys, suffixes=("_1", "_2"), validate="one_to_one")
@@ -232,5 +234,3 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> 
 def measure_columns(rows: pd.DataFrame) -> list[str]:
     """Return the group columns of MEASURE rows."""
     return [name for name in rows.columns if name not in (*MEASURE_CORE, "enrolments")]
-
-

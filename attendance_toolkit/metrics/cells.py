@@ -50,7 +50,9 @@ def _check_groups(by: Sequence[str], available: Sequence[str]) -> None:
     for name in by:
         if name not in available:
             hint = did_you_mean(name, available)
-            raise UnknownColumnError(f"There is no column '{name}' to group by.{hint} Choose from: {', '.join(available)}.")
+            raise UnknownColumnError(
+                f"There is no column '{name}' to group by.{hint} Choose from: {', '.join(available)}."
+            )
 
 
 def _on_duckdb(data: Any) -> Any:
@@ -61,7 +63,9 @@ def _on_duckdb(data: Any) -> Any:
     return data
 
 
-def enrolment_years(pupil_terms: Any, by: Sequence[str] = (), *, rules: InclusionRules = DFE_RULES) -> nw.LazyFrame[Any]:
+def enrolment_years(
+    pupil_terms: Any, by: Sequence[str] = (), *, rules: InclusionRules = DFE_RULES
+) -> nw.LazyFrame[Any]:
     """Return one row per enrolment (pupil and school) and period, DfE's inclusion rules applied.
 
     The period is the academic year, or the term or half term when ``by`` asks for it.
@@ -167,7 +171,11 @@ def absence_cells(
         cross_authorised=nw.col("authorised") * nw.col("possible"),
         cross_unauthorised=nw.col("unauthorised") * nw.col("possible"),
     )
-    names = {"possible": "sessions_possible", "authorised": "sessions_authorised", "unauthorised": "sessions_unauthorised"}
+    names = {
+        "possible": "sessions_possible",
+        "authorised": "sessions_authorised",
+        "unauthorised": "sessions_unauthorised",
+    }
     last = len(BAND_COLUMNS) - 1
     flagged = flagged.with_columns(
         **{new: nw.col(old) for old, new in names.items()},
@@ -226,5 +234,7 @@ def pupil_count(pupil_terms: Any, by: Sequence[str] = (), *, rules: InclusionRul
         if by
         else enrolments.select(pupils=nw.col("upn").n_unique())
     )
-    frame = counted.collect("pyarrow").to_pandas() if counted.implementation.is_duckdb() else counted.collect().to_pandas()
+    frame = (
+        counted.collect("pyarrow").to_pandas() if counted.implementation.is_duckdb() else counted.collect().to_pandas()
+    )
     return frame.sort_values(list(by)).reset_index(drop=True) if by else frame

@@ -131,5 +131,3 @@ def latest_year(rows: pd.DataFrame, academic_year: int, what: str) -> int:
     if not years:
         raise NoDataError(f"There are no {what} up to {academic_year // 100}/{academic_year % 100:02d}.")
     return int(years[-1])
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ def said(record: Record) -> str:
 
 
 def _decimals(*records: Record) -> int:
-    known = [record.get("decimals") for record in records]
+    known: list[Any] = [record.get("decimals") for record in records]
     return max((int(value) for value in known if not _missing(value)), default=1)
 
 
@@ -57,7 +57,7 @@ def one_in(rate: float) -> str:
     return f"1 in {show_number(1 / rate)}"
 
 
-def is_shown(record: Record | None) -> bool:
+def is_shown(record: Record | None) -> TypeGuard[Record]:
     """Return whether a record has a rate that may be said."""
     return record is not None and not record["symbol"] and not _missing(record["rate"])
 

@@ -1,0 +1,1 @@
+"""Execute notebooks and make pages of them."""

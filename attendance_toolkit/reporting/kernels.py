@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
@@ -99,13 +100,13 @@ class ForkProvisioner(LocalProvisioner):
         """Fork, and run the kernel application with the arguments its command line would have had."""
         # cmd is "python -m ipykernel_launcher -f connection.json ...": the options start at "-f".
         arguments = [*cmd[cmd.index("-f") :], "--no-stdout", "--IPKernelApp.quiet=True"]
-        folder = str(kwargs.get("cwd") or os.getcwd())
+        folder = str(kwargs.get("cwd") or Path.cwd())
         with _lock:
             process = _context().Process(
                 target=_run_kernel, args=(arguments, dict(kwargs.get("env") or os.environ), folder), daemon=True
             )
             process.start()
-        self.process = _Process(process)
+        self.process = _Process(process)  # type: ignore[assignment]
         self.pid, self.pgid, self.cwd = process.pid, None, folder
         return self.connection_info
 
@@ -116,7 +117,7 @@ class ForkKernelManager(AsyncKernelManager):
     def __init__(self, **kwargs: Any) -> None:
         # Pupils' figures pass between the kernel and the runner: a socket file of the user's, not a TCP port.
         self._sockets = tempfile.mkdtemp(prefix="attendance-kernel-")
-        super().__init__(**{"transport": "ipc", "ip": os.path.join(self._sockets, "k"), **kwargs})
+        super().__init__(**{"transport": "ipc", "ip": str(Path(self._sockets) / "k"), **kwargs})
 
     async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
         """Remove the sockets with their private folder."""

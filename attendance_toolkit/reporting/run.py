@@ -135,7 +135,7 @@ def _run_job(job: Job, out: Path, fork: bool, today: date) -> Outcome:
         return Outcome(job, page, "", seconds)
     except AttendanceError as error:
         return Outcome(job, None, str(error), seconds)
-    except Exception as error:  # one area's failure must not stop the others, whatever it is
+    except Exception as error:  # noqa: BLE001 - one area's failure must not stop the others, whatever it is
         place = traceback.extract_tb(error.__traceback__)[-1]
         # The message of a foreign error may quote data: its kind and place are enough to report it.
         return Outcome(
@@ -165,7 +165,11 @@ def _make_page(job: Job, out: Path, private: Path, fork: bool, today: date, seco
     for name, text in outputs.tables.items():
         _write(new / "tables" / name, text)
     _write(new / "result.json", _json(outputs.result))
-    files = {str(path.relative_to(new)).replace(os.sep, "/"): sha256_of(path) for path in sorted(new.rglob("*")) if path.is_file()}
+    files = {
+        str(path.relative_to(new)).replace(os.sep, "/"): sha256_of(path)
+        for path in sorted(new.rglob("*"))
+        if path.is_file()
+    }
     _write(new / "manifest.json", _json({**recipe, "made_on": made_on, "files": files}))
     _replace(new, folder)
     return folder / "index.html"
@@ -209,8 +213,11 @@ def _places(lines: Sequence[str]) -> str:
     return " > ".join(f"{name} line {line}" for name, line in found[-4:]) or "place unknown"
 
 
-def _all_errors(cls: type) -> list[type]:
-    return [cls, *(found for sub in cls.__subclasses__() for found in _all_errors(sub))]
+def _all_errors(base: type) -> list[type]:
+    found: list[type] = [base]
+    for narrower in type.__subclasses__(base):
+        found += _all_errors(narrower)
+    return found
 
 
 def _year(job: Job) -> int:
@@ -219,9 +226,7 @@ def _year(job: Job) -> int:
 
 def _recipe(job: Job) -> dict[str, Any]:
     """What makes the page: the same recipe gives the same bytes."""
-    public = {
-        name: value for name, value in sorted(job.parameters.items()) if name not in ("store", "published")
-    }
+    public = {name: value for name, value in sorted(job.parameters.items()) if name not in ("store", "published")}
     return {
         "report": job.entry.name,
         "notebook_sha256": sha256_of(job.entry.path),

@@ -9,5 +9,4 @@ from importlib import resources
 def read_reference(name: str) -> list[dict[str, str]]:
     """Return the rows of a reference table as dictionaries of text."""
     path = resources.files("attendance_toolkit.vocabulary").joinpath("reference", name)
-    with path.open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

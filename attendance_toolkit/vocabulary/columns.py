@@ -65,7 +65,7 @@ PUPIL_TERM = {
     "sessions_authorised": "INTEGER",
     "sessions_unauthorised": "INTEGER",
     "sessions_covid": "INTEGER",  # counted in possible sessions, not an absence
-    **{name: "INTEGER" for name in REASON_COLUMNS},
+    **dict.fromkeys(REASON_COLUMNS, "INTEGER"),
 }
 
 LABELS = {
@@ -89,9 +89,7 @@ LABELS = {
 
 #: Five-point bands of overall absence, as DfE's bands file cuts them: lower edge in percent.
 BAND_EDGES = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50)
-BAND_COLUMNS = tuple(
-    f"band_{low:02d}_plus" if low == 50 else f"band_{low:02d}_{low + 5:02d}" for low in BAND_EDGES
-)
+BAND_COLUMNS = tuple(f"band_{low:02d}_plus" if low == 50 else f"band_{low:02d}_{low + 5:02d}" for low in BAND_EDGES)
 
 _SESSIONS = ("sessions_possible", "sessions_authorised", "sessions_unauthorised")
 #: Additive counts of CELLS: a cell is one combination of groups; cells of the same groups may be added.

@@ -51,9 +51,7 @@ def read_value(text: str | None) -> tuple[float | None, str]:
     try:
         value = float(cell)
     except ValueError:
-        raise ValueError(
-            f"'{cell}' is neither a number nor one of the symbols {', '.join(sorted(SYMBOLS))}"
-        ) from None
+        raise ValueError(f"'{cell}' is neither a number nor one of the symbols {', '.join(sorted(SYMBOLS))}") from None
     if value != value:
         return None, "x"
     return value, ""

@@ -35,7 +35,7 @@ def test_lock_file_holds_every_dependency_and_no_registry_host():
 
 
 def test_public_names_are_the_notebook_names():
-    assert attendance_toolkit._PUBLIC == set(notebook.__all__)
+    assert set(notebook.__all__) == attendance_toolkit._PUBLIC
     assert all(getattr(attendance_toolkit, name) is getattr(notebook, name) for name in notebook.__all__)
 
 

@@ -11,10 +11,31 @@ import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 FORBIDDEN = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.ListComp, ast.DictComp,
-    ast.SetComp, ast.GeneratorExp, ast.Lambda, ast.Try, ast.With,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.For,
+    ast.While,
+    ast.ListComp,
+    ast.DictComp,
+    ast.SetComp,
+    ast.GeneratorExp,
+    ast.Lambda,
+    ast.Try,
+    ast.With,
 )
-FORBIDDEN_CALLS = {"groupby", "merge", "apply", "read_csv", "read_parquet", "Path", "open", "pivot", "pivot_table", "join"}
+FORBIDDEN_CALLS = {
+    "groupby",
+    "merge",
+    "apply",
+    "read_csv",
+    "read_parquet",
+    "Path",
+    "open",
+    "pivot",
+    "pivot_table",
+    "join",
+}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.name)

@@ -20,7 +20,16 @@ from attendance_toolkit.cli import main
 from attendance_toolkit.vocabulary.areas import find_area
 
 AREAS = [
-    "Bolton", "Bury", "Manchester", "Oldham", "Rochdale", "Salford", "Stockport", "Tameside", "Trafford", "Wigan",
+    "Bolton",
+    "Bury",
+    "Manchester",
+    "Oldham",
+    "Rochdale",
+    "Salford",
+    "Stockport",
+    "Tameside",
+    "Trafford",
+    "Wigan",
     "Southampton",
 ]
 CODES = {
@@ -95,7 +104,9 @@ def test_every_headline_number_equals_the_time_series(pages, time_series, area):
 
 def test_table_of_school_types_prints_the_published_digits(pages, time_series, area):
     html = (folder(pages, area) / "index.html").read_text()
-    table = re.search(r"<table(?:(?!</table>).)*Attendance and absence by school type.*?</table>", html, flags=re.S).group()
+    table = re.search(
+        r"<table(?:(?!</table>).)*Attendance and absence by school type.*?</table>", html, flags=re.S
+    ).group()
     for (measure, _, year), value in time_series[area].items():
         if year in (202223, 202324) and measure != "overall_absence_rate":
             assert f">{value}<" in table, (area, measure, year, value)
@@ -137,7 +148,11 @@ def test_attendance_series_columns_equal_the_file(pages, shared, area):
     with (folder(pages, area) / "tables" / "by-school-type.csv").open(encoding="utf-8-sig", newline="") as handle:
         shown = list(csv.DictReader(handle))
     column = f"2023/24, DfE attendance series: {area} (%)"
-    names = {"Attendance rate": "attendance_perc", "Persistent absence": "pa_perc", "Authorised absence": "authorised_absence_perc"}
+    names = {
+        "Attendance rate": "attendance_perc",
+        "Persistent absence": "pa_perc",
+        "Authorised absence": "authorised_absence_perc",
+    }
     compared = 0
     for row in shown:
         if row["Section"] in rows and row["Measure"] in names:

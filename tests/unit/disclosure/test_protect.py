@@ -28,9 +28,18 @@ def table(counts: np.ndarray, sizes: np.ndarray, measure: str = "severe_absence_
         x, n = float(counts[pick].sum()), float(sizes[pick].sum())
         low, high = wilson_interval(x, n)
         rows.append(
-            {"phase": "All" if i is None else PHASES[i], "level": "All" if j is None else LEVELS[j], "measure": measure,
-             "numerator": x, "denominator": n, "rate": x / n if n else np.nan, "lower": float(low), "upper": float(high),
-             "symbol": "" if n else "z", "enrolments": n}
+            {
+                "phase": "All" if i is None else PHASES[i],
+                "level": "All" if j is None else LEVELS[j],
+                "measure": measure,
+                "numerator": x,
+                "denominator": n,
+                "rate": x / n if n else np.nan,
+                "lower": float(low),
+                "upper": float(high),
+                "symbol": "" if n else "z",
+                "enrolments": n,
+            }
         )
     return pd.DataFrame(rows)
 
@@ -48,7 +57,9 @@ def test_no_small_number_is_shown_and_no_line_has_one_blank(pair):
     assert not (visible["numerator"] < 10).any()
     assert not (visible["denominator"] - visible["numerator"] < 10).any()
     hidden = shown["symbol"] == "c"
-    assert shown.loc[shown["symbol"] != "", ["numerator", "denominator", "rate", "lower", "upper"]].isna().all(axis=None)
+    assert (
+        shown.loc[shown["symbol"] != "", ["numerator", "denominator", "rate", "lower", "upper"]].isna().all(axis=None)
+    )
     for column, other in (("phase", "level"), ("level", "phase")):
         for _, line in shown[hidden & (shown[column] != "All")].groupby(other):
             total = shown[(shown[column] == "All") & (shown[other] == line[other].iloc[0])]
@@ -60,7 +71,9 @@ def test_no_small_number_is_shown_and_no_line_has_one_blank(pair):
 @given(tables)
 def test_protect_is_idempotent(pair):
     once = protect(table(*pair), SHARED, source="", additive=["phase", "level"]).rows
-    again = protect(once.assign(enrolments=once["denominator"].fillna(0)), SHARED, source="", additive=["phase", "level"]).rows
+    again = protect(
+        once.assign(enrolments=once["denominator"].fillna(0)), SHARED, source="", additive=["phase", "level"]
+    ).rows
     pd.testing.assert_frame_equal(once, again)
 
 

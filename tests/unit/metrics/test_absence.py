@@ -35,7 +35,13 @@ def test_covid_sessions_are_possible_but_neither_attended_nor_absent():
 
 def test_reasons_add_up_to_overall_absence():
     rows = [
-        {"upn": n, "sessions_authorised": 9, "sessions_unauthorised": 4, "sessions_auth_illness": 6, "sessions_unauth_late": 1}
+        {
+            "upn": n,
+            "sessions_authorised": 9,
+            "sessions_unauthorised": 4,
+            "sessions_auth_illness": 6,
+            "sessions_unauth_late": 1,
+        }
         for n in range(6)
     ]
     cells = absence_cells(pupil_terms(*rows))
@@ -62,7 +68,10 @@ def test_empty_group_and_missing_counts_have_symbols_not_numbers():
     assert absence.severe_absence_rate(unknown, ["sex"])["symbol"].tolist() == ["x"]
 
 
-@pytest.mark.parametrize(("x", "n", "low", "high"), [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)])
+@pytest.mark.parametrize(
+    ("x", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
 def test_wilson_equals_r_prop_test_and_statsmodels(x, n, low, high):
     found = wilson_interval(x, n)
     assert [round(float(v), 4) for v in found] == [low, high]  # R prop.test, correct = FALSE
@@ -104,9 +113,16 @@ def test_session_interval_covers_as_a_bootstrap_of_pupils_does():
 
 def test_difference_keeps_symbols_and_intervals():
     rows = pd.DataFrame(
-        {"phase": ["Primary", "Special"], "measure": "severe_absence_rate", "numerator": [67.0, np.nan],
-         "denominator": [18430.0, np.nan], "rate": [67 / 18430, np.nan], "lower": [0.0029, np.nan],
-         "upper": [0.0046, np.nan], "symbol": ["", "c"]}
+        {
+            "phase": ["Primary", "Special"],
+            "measure": "severe_absence_rate",
+            "numerator": [67.0, np.nan],
+            "denominator": [18430.0, np.nan],
+            "rate": [67 / 18430, np.nan],
+            "lower": [0.0029, np.nan],
+            "upper": [0.0046, np.nan],
+            "symbol": ["", "c"],
+        }
     )
     other = rows.assign(rate=[0.01, 0.06], lower=np.nan, upper=np.nan, symbol="")
     found = absence.difference(rows, other, ["phase"]).set_index("phase")

@@ -71,7 +71,9 @@ def by_loop(frame: pd.DataFrame, by: list[str], rules: InclusionRules) -> dict[t
         if rules.exclude_half_term_6_at_15 and row["age"] >= 15 and row["half_term"] == "6":
             continue
         key = (row["upn"], row["laestab"], *[row[name] for name in period])
-        found = enrolments.setdefault(key, {"row": row, "possible": 0, "auth": 0, "unauth": 0, "covid": 0, **dict.fromkeys(REASON_COLUMNS, 0)})
+        found = enrolments.setdefault(
+            key, {"row": row, "possible": 0, "auth": 0, "unauth": 0, "covid": 0, **dict.fromkeys(REASON_COLUMNS, 0)}
+        )
         found["possible"] += possible
         found["auth"] += row["sessions_authorised"]
         found["unauth"] += row["sessions_unauthorised"]
@@ -149,10 +151,18 @@ def random_terms(seed: int, pupils: int = 60) -> pd.DataFrame:
                 authorised = int(rng.integers(0, absent + 1))
                 rows.append(
                     {
-                        **held, **same, **phase, "laestab": int(laestab), "term": term, "half_term": half_term,
-                        "sessions_possible": possible, "sessions_authorised": authorised,
-                        "sessions_unauthorised": absent - authorised, "sessions_covid": int(rng.integers(0, 3)),
-                        "sessions_auth_illness": authorised, "sessions_unauth_other": (absent - authorised) // 2,
+                        **held,
+                        **same,
+                        **phase,
+                        "laestab": int(laestab),
+                        "term": term,
+                        "half_term": half_term,
+                        "sessions_possible": possible,
+                        "sessions_authorised": authorised,
+                        "sessions_unauthorised": absent - authorised,
+                        "sessions_covid": int(rng.integers(0, 3)),
+                        "sessions_auth_illness": authorised,
+                        "sessions_unauth_other": (absent - authorised) // 2,
                     }
                 )
     return pupil_terms(*rows)
@@ -162,7 +172,10 @@ GROUPINGS = [[], ["sex"], ["phase", "sex"], ["term"], ["sex", "term"], ["half_te
 ENGINES = {
     "pandas through DuckDB": (lambda frame: frame, True),
     "pandas": (lambda frame: frame, False),
-    "pandas categoricals": (lambda frame: frame.astype({"sex": "category", "phase": "category", "term": "category"}), False),
+    "pandas categoricals": (
+        lambda frame: frame.astype({"sex": "category", "phase": "category", "term": "category"}),
+        False,
+    ),
     "polars": (pl.from_pandas, False),
     "polars lazy": (lambda frame: pl.from_pandas(frame).lazy(), False),
     "DuckDB relation": (lambda frame: duckdb.connect().from_df(frame), False),
@@ -171,7 +184,9 @@ ENGINES = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("by", GROUPINGS, ids=lambda by: "+".join(by) or "everybody")
-@pytest.mark.parametrize("rules", [DFE_RULES, EVERYBODY, InclusionRules(covid_x_possible=False)], ids=["DfE", "everybody", "no covid X"])
+@pytest.mark.parametrize(
+    "rules", [DFE_RULES, EVERYBODY, InclusionRules(covid_x_possible=False)], ids=["DfE", "everybody", "no covid X"]
+)
 def test_engine_agrees_with_loops(engine, by, rules):
     frame = random_terms(7)
     if rules == EVERYBODY:

@@ -31,7 +31,9 @@ def test_right_parameters_pass(notebook):
 
 
 def test_misspelt_parameter_is_named_with_the_nearest(notebook):
-    with pytest.raises(ParameterError, match=r"no parameter 'capcity'. Did you mean 'capacity'\? It has: area, capacity."):
+    with pytest.raises(
+        ParameterError, match=r"no parameter 'capcity'. Did you mean 'capacity'\? It has: area, capacity."
+    ):
         check_parameters(notebook, {"capcity": 3})
 
 

@@ -38,7 +38,9 @@ RESULT = 'Result(({"id": "a", "measure": "overall_absence_rate", "rate": 0.07123
 
 @pytest.fixture
 def entry(tmp_path):
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    book = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
     book.cells = [
         nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(HEAD),
@@ -52,7 +54,9 @@ def entry(tmp_path):
 
 
 def job(entry, area="Aldermoor", **more):
-    return run.Job(entry, area, {"area": area, "academic_year": "2023/24", **more}, ({"name": "x.csv", "sha256": "0" * 64},))
+    return run.Job(
+        entry, area, {"area": area, "academic_year": "2023/24", **more}, ({"name": "x.csv", "sha256": "0" * 64},)
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -135,8 +139,15 @@ def test_forked_kernel_gives_the_outputs_of_plain_papermill(entry, tmp_path, mon
 
 @pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
 def test_forked_kernels_share_no_state_and_leave_no_process(entry, tmp_path):
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
-    book.cells = [nbformat.v4.new_code_cell("import attendance_toolkit.vocabulary as v, os\nseen = getattr(v, 'mark', 'nothing')\nv.mark = 'left over'\n(seen, os.getpid())")]
+    book = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    book.cells = [
+        nbformat.v4.new_code_cell(
+            "import attendance_toolkit.vocabulary as v, os\nseen = getattr(v, 'mark', 'nothing')\n"
+            "v.mark = 'left over'\n(seen, os.getpid())"
+        )
+    ]
     path = tmp_path / "02_state.ipynb"
     nbformat.write(book, path)
     run.start_fork_server()
