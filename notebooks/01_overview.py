@@ -36,16 +36,16 @@ page.head()
 # %% [markdown]
 # ## Headline figures
 
-# %%
+# %% tags=["keep_output", "nbval-check-output"]
 page.tiles()
 
-# %%
+# %% tags=["keep_output", "nbval-check-output"]
 page.findings("overall")
 
-# %%
+# %% tags=["keep_output", "nbval-check-output"]
 page.findings("persistent")
 
-# %%
+# %% tags=["keep_output", "nbval-check-output"]
 page.findings("severe")
 
 # %%

@@ -12,7 +12,7 @@ import pandas as pd
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
-from attendance_toolkit.metrics.absence import attendance_bands, difference, reason_rates
+from attendance_toolkit.metrics.absence import attendance_bands, reason_rates, record_difference
 from attendance_toolkit.metrics.cards import (
     attendance_from_absence,
     equivalent_at_current_cohort,
@@ -133,12 +133,6 @@ class Lookup:
         return self._rows.get(tuple(wanted[key] for key in self._keys))
 
 
-def _difference_of(first: Record, second: Record) -> Record:
-    """Return first minus second, two records of one measure and school type."""
-    rows = difference(pd.DataFrame([first]), pd.DataFrame([second]), on=["phase"])
-    return {str(name): value for name, value in rows.iloc[0].items()}
-
-
 def _rate(record: Record | None) -> Cell:
     return Cell(symbol="x") if record is None else rate_cell(record)
 
@@ -174,7 +168,7 @@ class Overview:
         keys = ["area_code", "academic_year", "phase"]
         by = [*keys, "characteristic", "level"]
         if self.is_local:
-            cells = self.inputs.local_cells(["phase", *GROUPS], counts=_WITHOUT_REASONS)
+            cells = self._local_by_group
             few = self.inputs.local_cells(["phase", *FEW], counts=_WITHOUT_REASONS)
             if self.inputs.policy.threshold is not None:
                 cells, self._merged = merge_few_unknown(cells, keys, _NOT_KNOWN_INTO, self.inputs.policy.threshold)
@@ -202,6 +196,14 @@ class Overview:
         return rows[(rows["characteristic"] == "nc_year") & (rows["phase"] == MAINSTREAM)]
 
     @cached_property
+    def _local_by_group(self) -> pd.DataFrame:
+        return self.inputs.local_cells(["phase", *GROUPS], counts=_WITHOUT_REASONS)
+
+    @cached_property
+    def _local_by_phase(self) -> pd.DataFrame:
+        return with_all_schools(self.inputs.local_cells(["phase"]), ["area_code", "academic_year", "phase"])
+
+    @cached_property
     def _bands(self) -> pd.DataFrame:
         cells = self.inputs.published_cells("absence_bands")
         if cells.empty:
@@ -212,10 +214,7 @@ class Overview:
     @cached_property
     def cards(self) -> ProtectedTable:
         """Rows of the headline cards for the area, all schools and each phase (pupil-level data only)."""
-        cells = self.inputs.local_cells(["phase"], counts=_WITHOUT_REASONS)
-        keys = ["area_code", "academic_year", "phase"]
-        rows = headline_rows(with_all_schools(cells, keys), keys)
-        return self.inputs.protect_local(rows)
+        return self.inputs.protect_local(headline_rows(self._local_by_phase, ["area_code", "academic_year", "phase"]))
 
     @cached_property
     def published(self) -> ProtectedTable:
@@ -231,9 +230,9 @@ class Overview:
         """Absence by reason for each phase: local, and the attendance series where files give it."""
         tables = []
         if self.is_local:
-            cells = self.inputs.local_cells(["phase"], years=[self.year])
-            keys = ["area_code", "academic_year", "phase"]
-            tables.append(self.inputs.protect_local(reason_rates(with_all_schools(cells, keys), keys)))
+            cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
+            rows = reason_rates(cells, ["area_code", "academic_year", "phase"])
+            tables.append(self.inputs.protect_local(rows))
         rates = self.inputs.published_rates()
         if "reason" in rates.columns:
             chosen = (rates["measure"] == "reason_rate") & (rates["period"] == "year")
@@ -247,8 +246,8 @@ class Overview:
         """Enrolments by band of overall absence, for each phase."""
         keys = ["area_code", "academic_year", "phase"]
         if self.is_local:
-            cells = self.inputs.local_cells(["phase"], counts=_WITHOUT_REASONS, years=[self.year])
-            rows = attendance_bands(with_all_schools(cells, keys), keys)
+            cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
+            rows = attendance_bands(cells, keys)
             # The bands of a line add up to its enrolments, which the page shows: a single blank would be open.
             total = rows[rows["band"] == rows["band"].iloc[0]].assign(band=ALL)
             total = total.assign(numerator=total["denominator"], rate=1.0)
@@ -279,9 +278,8 @@ class Overview:
         """Share of enrolments whose characteristic is not known."""
         keys = ["area_code", "academic_year"]
         if self.is_local:
-            names = ("sex", "fsm_eligible", "fsm6", "sen_provision", "ethnicity_major", "first_language")
-            cells = self.inputs.local_cells(["phase", *names], counts=["enrolments"], years=[self.year])
-            rows = unknown_rows(cells[cells["phase"].isin(MAIN_PHASES)], keys, names)
+            cells = self._local_by_group[self._local_by_group["academic_year"] == self.year]
+            rows = unknown_rows(cells[cells["phase"].isin(MAIN_PHASES)], keys, GROUPS)
             return self.inputs.protect_local(rows)
         if self._bands.empty:
             raise NoDataError("What is not known about pupils needs pupil-level data or DfE's absence bands file.")
@@ -325,7 +323,7 @@ class Overview:
         before, after = self._own(measure, previous, phase), self._own(measure, self.year, phase)
         if not (is_shown(before) and is_shown(after)):
             return None
-        return before, after, _difference_of(after, before)
+        return before, after, record_difference(after, before)
 
     @property
     def _own_series(self) -> str:
@@ -645,7 +643,7 @@ class Overview:
                     symbol = (own or {}).get("symbol") or "x"
                     cells = (_rate(own), _rate(england), Cell(symbol=symbol), Cell(symbol=symbol))
                 else:
-                    gap = _difference_of(own, england)
+                    gap = record_difference(own, england)
                     bounds = (
                         Cell(f"{show_number(gap['lower'] * 100, 1)} to {show_number(gap['upper'] * 100, 1)}")
                         if gap["lower"] == gap["lower"]
@@ -774,7 +772,7 @@ class Overview:
                     if not (is_shown(one) and is_shown(two)):
                         continue
                     compared += 1
-                    gap = _difference_of(one, two)
+                    gap = record_difference(one, two)
                     if gap["lower"] != gap["lower"] or not (gap["lower"] > 0 or gap["upper"] < 0):
                         continue
                     low, high = sorted((abs(gap["lower"]) * 100, abs(gap["upper"]) * 100))

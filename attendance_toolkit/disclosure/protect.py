@@ -131,40 +131,41 @@ def _close_lines(
     lines: Mapping[str, tuple[str, Collection[str]]],
     keys: list[str],
 ) -> pd.Series:
-    hidden = hidden.copy()
-    present = frame["enrolments"] > 0
+    """Hide the smallest shown part of every line with one hidden part, until there is none."""
+    mask = hidden.to_numpy(dtype=bool, copy=True)
+    order = size.fillna(np.inf).to_numpy(dtype=float)
+    closed = [line for column in lines for line in _lines_along(frame, column, *lines[column], keys)]
     changed = True
     while changed:
         changed = False
-        for column, (total, levels) in lines.items():
-            line_keys = [name for name in keys if name != column]
-            parts = frame[frame[column].isin(list(levels))]
-            indexes = (
-                [part.index for _, part in parts.groupby(line_keys, dropna=False, sort=False)]
-                if line_keys
-                else [parts.index]
-            )
-            for index in indexes:
-                line = index[present[index].to_numpy()]
-                if int(hidden[line].sum()) != 1:
-                    continue
-                same = (frame[column] == total) & _equal(frame[line_keys], frame.loc[line[0], line_keys])
-                if not same.any():
-                    continue  # no total is shown, so nothing can be subtracted from
-                shown = line[~hidden[line].to_numpy()]
-                if len(shown):
-                    hidden[int(size[shown].idxmin())] = True  # the index is 0, 1, 2 ...
-                    changed = True
-                    continue
-                # A single part is the same number as its total, which must go with it.
-                if bool((same & ~hidden).any()):
-                    hidden |= same
-                    changed = True
-    return hidden
+        for parts, totals in closed:
+            if int(mask[parts].sum()) != 1:
+                continue
+            shown = parts[~mask[parts]]
+            # A single part is the same number as its total, which must go with it.
+            target = shown[[int(order[shown].argmin())]] if len(shown) else totals
+            changed |= not mask[target].all()
+            mask[target] = True
+    return pd.Series(mask, index=hidden.index)
 
 
-def _equal(frame: pd.DataFrame, values: pd.Series) -> pd.Series:
-    return (frame == values).all(axis=1) if len(values) else pd.Series(True, index=frame.index)
+def _lines_along(
+    frame: pd.DataFrame, column: str, total: str, levels: Collection[str], keys: list[str]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return, for each line along a column whose total is among the rows, the positions of parts and total."""
+    others = [name for name in keys if name != column]
+    line = (
+        frame.groupby(others, dropna=False, sort=False, observed=True).ngroup().to_numpy()
+        if others
+        else np.zeros(len(frame), dtype=int)
+    )
+    is_total = (frame[column] == total).to_numpy(dtype=bool)
+    # Empty groups hide nothing and cannot help to hide.
+    is_part = (frame[column].isin(list(levels)) & (frame["enrolments"] > 0)).to_numpy(dtype=bool)
+    found: dict[int, tuple[list[int], list[int]]] = {}
+    for position in np.flatnonzero(is_total | is_part):
+        found.setdefault(int(line[position]), ([], []))[int(is_total[position])].append(int(position))
+    return [(np.array(parts), np.array(totals)) for parts, totals in found.values() if parts and totals]
 
 
 def _round(rows: pd.DataFrame, base: int) -> pd.DataFrame:

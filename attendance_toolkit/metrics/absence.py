@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -229,6 +231,35 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> 
     hidden = rows["symbol"] != ""
     rows.loc[hidden, ["rate", "lower", "upper"]] = np.nan
     return rows
+
+
+def record_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return first minus second of two MEASURE records, as ``difference`` does for tables.
+
+    >>> record = {"measure": "severe_absence_rate", "rate": 0.02, "lower": 0.01, "upper": 0.03, "symbol": ""}
+    >>> round(record_difference(record, {**record, "rate": 0.015, "lower": None, "upper": None})["rate"], 6)
+    0.005
+    """
+    symbol = first["symbol"] or second["symbol"]
+    found = {"measure": f"{first['measure']}_change", "numerator": math.nan, "denominator": math.nan, "symbol": symbol}
+    if symbol:
+        return {**found, "rate": math.nan, "lower": math.nan, "upper": math.nan}
+
+    def bounds(record: Mapping[str, Any]) -> tuple[float, float] | None:
+        low, high = record["lower"], record["upper"]
+        return None if low is None or high is None or low != low or high != high else (low, high)
+
+    one, two = bounds(first), bounds(second)
+    low, high = newcombe_interval(
+        first["rate"], one or (first["rate"],) * 2, second["rate"], two or (second["rate"],) * 2
+    )
+    known = one is not None or two is not None
+    return {
+        **found,
+        "rate": first["rate"] - second["rate"],
+        "lower": float(low) if known else math.nan,
+        "upper": float(high) if known else math.nan,
+    }
 
 
 def measure_columns(rows: pd.DataFrame) -> list[str]:

@@ -38,7 +38,11 @@ def synthetic_store(size: str = "small") -> Path:
         files = Path(private) / "files"
         make_synthetic(files, size=size)
         load_files([files], made / "store", key_file=made / "pseudonym.key", is_synthetic=True)
-        if folder.exists():
-            shutil.rmtree(folder)
-        made.rename(folder)
+        try:
+            made.rename(folder)
+        except OSError:
+            # Another process made the same store meanwhile (equal bytes), or an unfinished one is in the way.
+            if not (folder / "store" / "manifest.json").is_file():
+                shutil.rmtree(folder)
+                made.rename(folder)
     return folder / "store"

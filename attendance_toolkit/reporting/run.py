@@ -198,8 +198,7 @@ def execute(path: Path, parameters: dict[str, Any], private: Path, *, fork: bool
     except papermill.PapermillExecutionError as error:
         kind = str(error.ename)
         # Our own errors are written for users and hold no pupil; another error's text may quote data.
-        ours = any(kind == cls.__name__ for cls in _all_errors(AttendanceError))
-        detail = str(error.evalue) if ours else f"{kind} in cell {error.exec_count}, {_places(error.traceback)}."
+        detail = str(error.evalue) if _is_ours(kind) else f"{kind} in cell {error.exec_count}, {_places(error.traceback)}."
         raise ReportError(f"{path.stem}: {detail}") from None
     finally:
         # Jupyter keeps an event loop for each thread and leaves it open; the next notebook gets a new one.
@@ -213,11 +212,9 @@ def _places(lines: Sequence[str]) -> str:
     return " > ".join(f"{name} line {line}" for name, line in found[-4:]) or "place unknown"
 
 
-def _all_errors(base: type) -> list[type]:
-    found: list[type] = [base]
-    for narrower in type.__subclasses__(base):
-        found += _all_errors(narrower)
-    return found
+def _is_ours(kind: str, base: type[BaseException] = AttendanceError) -> bool:
+    """Return whether an error of the kernel is of a class of ours, by its name."""
+    return kind == base.__name__ or any(_is_ours(kind, narrower) for narrower in base.__subclasses__())
 
 
 def _year(job: Job) -> int:

@@ -131,3 +131,17 @@ def test_difference_keeps_symbols_and_intervals():
     assert found.loc["Primary", "upper"] == pytest.approx(0.0046 - 0.01)
     assert found.loc["Special", "symbol"] == "c"
     assert np.isnan(found.loc["Special", "rate"])
+
+
+def test_record_difference_equals_difference_of_tables():
+    rows = pd.DataFrame(
+        {"phase": list("abc"), "measure": "severe_absence_rate", "numerator": np.nan, "denominator": np.nan,
+         "rate": [0.02, 0.03, np.nan], "lower": [0.01, np.nan, np.nan], "upper": [0.04, np.nan, np.nan],
+         "symbol": ["", "", "c"]}
+    )  # fmt: skip
+    other = rows.assign(rate=[0.01, 0.05, 0.02], lower=[0.005, np.nan, 0.01], upper=[0.02, np.nan, 0.04], symbol="")
+    tables = absence.difference(rows, other, ["phase"])
+    for index, expected in enumerate(tables.to_dict("records")):
+        found = absence.record_difference(rows.iloc[index].to_dict(), other.iloc[index].to_dict())
+        for name, value in found.items():
+            assert value == expected[name] or (np.isnan(value) and np.isnan(expected[name])), (index, name)
