@@ -113,6 +113,7 @@ def list_() -> None:
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @click.option("--audience", default="partner", show_default=True, help="partner (small numbers hidden) or internal.")
+@click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
 @click.option("--workers", type=click.IntRange(1), default=min(3, (os.cpu_count() or 1) + 1), show_default=True)
 @click.option("--fork/--no-fork", default=None, help="Fork kernels from one process; by default where the system can.")
 def report(
@@ -123,13 +124,14 @@ def report(
     published: Sequence[Path],
     out: Path,
     audience: str,
+    contact: str,
     workers: int,
     fork: bool | None,
 ) -> None:
     """Make the report NAME for one area or several."""
     if store is None and not published:
         raise click.UsageError("Give --store, --published or both. To try the toolkit run: attendance demo")
-    sys.exit(make_reports(name, areas, year, store, published, out, audience, workers, fork))
+    sys.exit(make_reports(name, areas, year, store, published, out, audience, contact, workers, fork))
 
 
 def make_reports(
@@ -140,6 +142,7 @@ def make_reports(
     published: Sequence[Path],
     out: Path,
     audience: str = "partner",
+    contact: str = "",
     workers: int = 2,
     fork: bool | None = None,
 ) -> int:
@@ -175,6 +178,7 @@ def make_reports(
                     "area": find_area(place).name,
                     "academic_year": shown_year,
                     "audience": audience,
+                    "contact": contact,
                     "store": str(store.resolve()) if store else "",
                     "published": folder,
                 },
@@ -197,7 +201,8 @@ def make_reports(
             click.echo(outcome.page)
     failed = len(outcomes) - len(made)
     if failed:
-        click.echo(f"attendance: {failed} of {len(outcomes)} reports failed; the others are in {out}.", err=True)
+        others = f" The others are in {out}." if made else ""
+        click.echo(f"attendance: {failed} of {len(outcomes)} reports failed.{others}", err=True)
     return 1 if failed else 0
 
 
@@ -231,6 +236,73 @@ def _input_names(data: Any, files: Any) -> Any:
 
 
 @main.command()
+@_FILES
+@click.option("--area", required=True, help="Name or code of the area the report is about.")
+@click.option(
+    "--published",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder of published statistics to hold the figures against. May be given again."
+    " Default: the toolkit's own reference values.",
+)
+@click.option("--year", default="", help="Academic year of the page. Default: the latest full year printed.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
+def reconcile(files: Sequence[Path], area: str, published: Sequence[Path], year: str, out: Path, contact: str) -> None:
+    """Check the tables and cards of a printed report, typed into CSV FILES.
+
+    Exit status 0: nothing found; 1: findings; 2: a file cannot be read.
+    """
+    sys.exit(check_printed(files, area, published, year, out, contact))
+
+
+def check_printed(
+    files: Sequence[Path],
+    area: str,
+    published: Sequence[Path] = (),
+    year: str = "",
+    out: Path = Path("reports"),
+    contact: str = "",
+) -> int:
+    """Print what is wrong with printed tables, make the page, write the index; return the exit status."""
+    from attendance_toolkit.deepdives.printed_tables import PrintedTables
+    from attendance_toolkit.errors import ReportError
+    from attendance_toolkit.inputs import open_printed
+    from attendance_toolkit.loaders.published import read_published
+    from attendance_toolkit.reporting.catalogue import find_notebook
+    from attendance_toolkit.reporting.index import write_index
+    from attendance_toolkit.reporting.run import Job, run_jobs, sha256_of
+    from attendance_toolkit.vocabulary.calendar import show_academic_year
+
+    printed = [str(path.resolve()) for path in sorted(files, key=lambda path: path.name)]
+    with tempfile.TemporaryDirectory(prefix="attendance-inputs-") as private:
+        statistics = read_published(list(published)) if published else None
+        folder = [str(statistics.save(Path(private) / "published"))] if statistics else []
+        checked = PrintedTables(open_printed(area=area, academic_year=year, published=folder, printed=printed))
+        click.echo(checked.verdict)
+        for sentence in checked.sentences:
+            click.echo(f"- {sentence}")
+        parameters = {
+            "area": checked.area.name,
+            "academic_year": show_academic_year(checked.year),
+            "audience": checked.audience,
+            "store": "",
+            "published": folder,
+            "printed": printed,
+            "contact": contact,
+        }
+        inputs = [{"name": Path(path).name, "sha256": sha256_of(Path(path))} for path in printed]
+        inputs += _input_names(None, statistics)
+        job = Job(find_notebook("printed_tables"), checked.area.name, parameters, tuple(inputs))
+        outcome = run_jobs([job], out, workers=1)[0]
+    if outcome.page is None:
+        raise ReportError(outcome.error)
+    write_index(out)
+    click.echo(outcome.page)
+    return 1 if checked.all_findings else 0
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports") / "demo", show_default=True)
 @click.option(
     "--area", "areas", multiple=True, default=("all",), show_default=True, help="A synthetic authority, or all."
@@ -238,7 +310,7 @@ def _input_names(data: Any, files: Any) -> Any:
 @click.option("--workers", type=click.IntRange(1), default=min(3, (os.cpu_count() or 1) + 1), show_default=True)
 def demo(out: Path, areas: Sequence[str], workers: int) -> None:
     """Make the reports of ten made-up authorities from synthetic pupils."""
-    from attendance_toolkit.reporting.demo import synthetic_store
+    from attendance_toolkit.loaders.demo import synthetic_store
 
     click.echo("Making synthetic pupils and loading them (kept for the next time) ...", err=True)
     store = synthetic_store("sample")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,15 +13,20 @@ from attendance_toolkit.disclosure.policy import Policy, policy_for
 from attendance_toolkit.disclosure.protect import protect, protect_published
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError, UnknownAreaError, did_you_mean
+from attendance_toolkit.loaders.demo import synthetic_store
+from attendance_toolkit.loaders.printed import Printed, read_printed
 from attendance_toolkit.loaders.published import Published, read_published
 from attendance_toolkit.metrics.cells import DFE_RULES, InclusionRules, absence_cells
-from attendance_toolkit.metrics.overview import for_areas
+from attendance_toolkit.metrics.overview import for_areas, measure_rows, with_all_schools
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_academic_year, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, CELL_COUNTS, MAIN_PHASES
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.series import SERIES
+
+#: Later than any year: to look at all a file has.
+_ANY_YEAR = 999900
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,7 @@ class Inputs:
     store: Store | None
     published: Published | None
     report_date: str = ""
+    contact: str = ""
 
     @property
     def is_synthetic(self) -> bool:
@@ -81,16 +87,10 @@ class Inputs:
 
     @cached_property
     def local_members(self) -> dict[str, Sequence[str]]:
-        """Areas the store can speak for, with their authorities: the area, and its combined authority if whole."""
+        """The area with those of its local authorities that the store holds."""
         assert self.store is not None
         held = set(self.store.la_codes())
-        members: dict[str, Sequence[str]] = {}
-        for area in self.compared_areas:
-            inside = [la.code for la in local_authorities_in(area)]
-            present = [code for code in inside if code in held]
-            if present and (area is self.area or set(inside) <= held) and area.level != "National":
-                members[area.code] = present
-        return members
+        return {self.area.code: [la.code for la in local_authorities_in(self.area) if la.code in held]}
 
     def area_name(self, code: str) -> str:
         """Return the name of an area by its code."""
@@ -104,7 +104,7 @@ class Inputs:
         counts: Sequence[str] = CELL_COUNTS,
         years: Sequence[int] | None = None,
     ) -> pd.DataFrame:
-        """Return CELLS of the area (and its combined authority, if the store holds all of it).
+        """Return CELLS of the area.
 
         Parameters
         ----------
@@ -113,8 +113,9 @@ class Inputs:
         """
         if self.store is None:
             raise NoDataError("These figures need pupil-level data; only published files were given.")
-        codes = sorted({code for part in self.local_members.values() for code in part})
-        relation = self.store.pupil_terms(la_codes=codes, academic_years=list(years or self.local_years))
+        relation = self.store.pupil_terms(
+            la_codes=list(self.local_members[self.area.code]), academic_years=list(years or self.local_years)
+        )
         cells = absence_cells(relation, ["la_code", "academic_year", *by], rules=rules, counts=counts)
         return for_areas(cells, self.local_members)
 
@@ -139,24 +140,61 @@ class Inputs:
         if self.published is None:
             rows = comparators(known)
         else:
-            rows = self.published.select(known).rates
+            rows = self._own_level(self.published.select(known).rates)
             reference = comparators(known)
             keys = ["series", "dataset", "academic_year", "period", "area_code", "phase", "measure"]
             # Files given come first; the reference values fill what they do not have.
             extra = reference.merge(rows[keys].drop_duplicates(), how="left", on=keys, indicator=True)
             rows = pd.concat([rows, reference[(extra["_merge"] == "left_only").to_numpy()]], ignore_index=True)
+            if self.area.level == "Combined authority" and self.area.code in codes:
+                rows = pd.concat([rows, self._combined_rates()], ignore_index=True)
         numbers = dict.fromkeys(["numerator", "denominator", "rate", "lower", "upper"], "float64")
         rows = rows.astype({"academic_year": "int64", **numbers})
         return rows[rows["academic_year"] <= self.academic_year].reset_index(drop=True)
 
+    def _own_level(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Leave out the member authorities that stand for a combined authority in a selection."""
+        return rows[rows["area_code"].isin([area.code for area in self.compared_areas])]
+
+    def _combined_rates(self) -> pd.DataFrame:
+        """Census rates of a combined authority: DfE publishes none, so its authorities' counts are added up."""
+        found: list[pd.DataFrame] = []
+        by = ["area_code", "academic_year", "phase"]
+        for dataset in ("absence_bands", "annual_geography"):
+            cells = self.published_cells(dataset)
+            cells = cells[cells["area_code"] == self.area.code] if len(cells) else cells
+            if cells.empty:
+                continue
+            rows = measure_rows(with_all_schools(cells, by), by)
+            # Both datasets have persistent absence; the bands come first.
+            seen = {key for part in found for key in zip(part["academic_year"], part["measure"], strict=True)}
+            new = [key not in seen for key in zip(rows["academic_year"], rows["measure"], strict=True)]
+            found.append(
+                rows[new]
+                .drop(columns="enrolments")
+                .assign(series="census", dataset=dataset, period="year", area_level=self.area.level, reason=ALL)
+            )
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
     def published_cells(self, dataset: str) -> pd.DataFrame:
-        """Return published CELLS of one dataset up to the year, for the areas compared; empty without files."""
+        """Return published CELLS of one dataset up to the year, for the areas compared; empty without files.
+
+        A combined authority is its authorities' cells under its own code. Counts are floats, missing where the
+        file has none.
+        """
         codes = [area.code for area in self.compared_areas if not area.is_synthetic]
         if self.published is None:
             return pd.DataFrame()
         cells = self.published.select(codes).cells
         chosen = (cells["dataset"] == dataset) & (cells["academic_year"] <= self.academic_year)
-        return cells[chosen].reset_index(drop=True)
+        cells = cells[chosen & (cells["period"] == "year")]
+        if self.area.level == "Combined authority":
+            members = {la.code for la in local_authorities_in(self.area)}
+            inside = cells["area_code"].isin(members)
+            cells = cells.assign(area_code=cells["area_code"].where(~inside, self.area.code))
+        cells = self._own_level(cells)
+        counts = [name for name in CELL_COUNTS if name in cells.columns]
+        return cells.astype(dict.fromkeys(counts, "float64")).reset_index(drop=True)
 
     def show_published(self, rows: pd.DataFrame) -> ProtectedTable:
         """Return published rows ready to show, with their source in words."""
@@ -172,6 +210,7 @@ def open_inputs(
     store: str = "",
     published: Sequence[str] = (),
     report_date: str = "",
+    contact: str = "",
 ) -> Inputs:
     """Return the inputs of a notebook, checked.
 
@@ -188,6 +227,8 @@ def open_inputs(
         data, made on first use.
     published
         Files or folders of published statistics.
+    report_date, contact
+        Printed in the footer.
 
     Raises
     ------
@@ -200,12 +241,71 @@ def open_inputs(
     data = Store.open(Path(store)) if store else None
     files = _published(published) if published else None
     if data is None and files is None:
-        from attendance_toolkit.reporting.demo import synthetic_store
-
         data = Store.open(synthetic_store())
-    inputs = Inputs(place, year, audience, policy, data, files, report_date)
+    inputs = Inputs(place, year, audience, policy, data, files, report_date, contact)
     _check_coverage(inputs)
     return inputs
+
+
+@dataclass(frozen=True, eq=False)
+class PrintedInputs:
+    """A printed report's tables and cards, and the published figures they are held against.
+
+    Attributes
+    ----------
+    inputs
+        Area, year and published files; there is no pupil-level data.
+    printed
+        What the files hold, or None if no file was given.
+    """
+
+    inputs: Inputs
+    printed: Printed | None
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """Published MEASURE rows of the area and England for every year printed."""
+        years = [self.inputs.academic_year]
+        if self.printed is not None:
+            years += [int(year) for year in self.printed.cells["academic_year"]]
+        wide = replace(self.inputs, academic_year=max(years))
+        return wide.published_rates(areas=list(dict.fromkeys([self.inputs.area.code, ENGLAND])))
+
+
+def open_printed(
+    *,
+    area: str,
+    academic_year: str = "",
+    audience: str = "partner",
+    published: Sequence[str] = (),
+    printed: Sequence[str] = (),
+    report_date: str = "",
+    contact: str = "",
+) -> PrintedInputs:
+    """Return the inputs of a check of printed figures, checked.
+
+    Parameters
+    ----------
+    academic_year
+        For example 2023/24; empty takes the latest full year the tables print.
+    published
+        Files or folders of published statistics; empty takes the toolkit's own reference values.
+    printed
+        CSV files of printed tables and cards, recognised by their columns.
+    report_date, contact
+        Printed in the footer.
+
+    Raises
+    ------
+    UnreadableFileError, ParameterError, UnknownAreaError, NoDataError
+        A file is not a printed table, is of another area, or nothing published was found in the files.
+    """
+    place = find_area(area)
+    policy = policy_for(audience)
+    read = read_printed(list(printed), local_area=place.code) if printed else None
+    year = parse_academic_year(academic_year) if academic_year or read is None else read.academic_year
+    files = _published(published) if published else None
+    return PrintedInputs(Inputs(place, year, audience, policy, None, files, report_date, contact), read)
 
 
 def _published(paths: Sequence[str]) -> Published:
@@ -223,7 +323,7 @@ def _published(paths: Sequence[str]) -> Published:
 def _check_coverage(inputs: Inputs) -> None:
     if inputs.store is not None:
         held = inputs.store.la_codes()
-        if not inputs.local_members:
+        if not inputs.local_members[inputs.area.code]:
             names = sorted(find_area(code).name for code in held)
             raise UnknownAreaError(
                 f"The store has no pupils of {inputs.area.name}.{did_you_mean(inputs.area.name, names)}"
@@ -235,16 +335,13 @@ def _check_coverage(inputs: Inputs) -> None:
                 f"The store has no data for {show_academic_year(inputs.academic_year)}. It holds: {years}."
             )
         return
-    rates = inputs.published_rates(areas=[inputs.area.code])
     published = inputs.published
     assert published is not None
-    cells = published.select([inputs.area.code]).cells
-    if rates.empty and cells.empty:
-        raise UnknownAreaError(
-            f"The published files have nothing for {inputs.area.name} ({inputs.area.code})"
-            f" up to {show_academic_year(inputs.academic_year)}."
-        )
-    covered = set(rates["academic_year"]) | set(cells["academic_year"])
+    whole = replace(inputs, academic_year=_ANY_YEAR)
+    rates = whole.published_rates(areas=[inputs.area.code])
+    covered = set(rates.loc[(rates["symbol"] == "") & (rates["period"] == "year"), "academic_year"])
+    if not covered:
+        raise UnknownAreaError(f"The published files have nothing for {inputs.area.name} ({inputs.area.code}).")
     if inputs.academic_year not in covered:
         shown = ", ".join(show_academic_year(int(year)) for year in sorted(covered))
         raise NoDataError(

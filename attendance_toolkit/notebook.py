@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from attendance_toolkit.deepdives.overview import Overview
-from attendance_toolkit.inputs import Inputs, open_inputs
+from attendance_toolkit.deepdives.printed_tables import PrintedTables
+from attendance_toolkit.inputs import Inputs, PrintedInputs, open_inputs, open_printed
 from attendance_toolkit.metrics.absence import (
     absence_rate,
     attendance_bands,
@@ -24,6 +25,8 @@ __all__ = [
     "InclusionRules",
     "Inputs",
     "Overview",
+    "PrintedInputs",
+    "PrintedTables",
     "absence_cells",
     "absence_rate",
     "add_cells",
@@ -34,6 +37,7 @@ __all__ = [
     "mean_sessions_missed",
     "no_absence_rate",
     "open_inputs",
+    "open_printed",
     "persistent_absence_rate",
     "pupil_count",
     "reason_rates",

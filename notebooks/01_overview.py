@@ -18,6 +18,7 @@ audience: str = "partner"  # partner (small numbers hidden) or internal
 store: str = ""  # folder made by "attendance load"; empty with no published files: synthetic data
 published: list = []  # files or folders of published statistics
 report_date: str = ""  # date printed in the footer
+contact: str = ""  # whom to ask, printed in the footer
 
 # %%
 import attendance_toolkit as at
@@ -29,6 +30,7 @@ inputs = at.open_inputs(
     store=store,
     published=published,
     report_date=report_date,
+    contact=contact,
 )
 page = at.Overview(inputs)
 page.head()

@@ -52,7 +52,9 @@ from attendance_toolkit.presentation.narrative import (
     points,
     said,
     sentence_list,
+    stands_against,
 )
+from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import (
@@ -63,7 +65,6 @@ from attendance_toolkit.vocabulary.columns import (
     MAIN_PHASES,
     NC_YEARS,
     PHASES,
-    REASON_COLUMNS,
 )
 from attendance_toolkit.vocabulary.measures import MEASURES
 from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
@@ -84,7 +85,17 @@ MAINSTREAM = "Primary and secondary"
 #: DfE published no full year for 2019/20: the census of that summer was not taken.
 NO_DATA_YEARS = (201920,)
 
-_WITHOUT_REASONS = tuple(name for name in CELL_COUNTS if name not in REASON_COLUMNS)
+#: What the main measures are made of: groups and terms need no bands and no reasons.
+_MAIN_COUNTS = (
+    "enrolments",
+    "sessions_possible",
+    "sessions_authorised",
+    "sessions_unauthorised",
+    "sessions_covid",
+    "persistent_absentees",
+    "severe_absentees",
+    *(name for name in CELL_COUNTS if name.startswith(("square_", "cross_"))),
+)
 _SHORT = {
     "overall_absence_rate": "Overall absence",
     "persistent_absence_rate": "Persistent absence",
@@ -93,6 +104,11 @@ _SHORT = {
     "authorised_absence_rate": "Authorised absence",
     "unauthorised_absence_rate": "Unauthorised absence",
 }
+_DEFINITIONS = (
+    "A session is half a school day. Overall absence is sessions missed over possible sessions, added up before dividing."
+    " Persistent absence: an enrolment that missed 10% or more of its own possible sessions; severe absence: 50% or more."
+    " Intervals are 95% intervals; those of session rates take the pupil as the unit."
+)
 _NOT_KNOWN_INTO = {
     "fsm_eligible": "Not known to be FSM eligible",
     "fsm6": "Not FSM in the last six years",
@@ -115,6 +131,19 @@ def _or_notice(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *args)
         except NoDataError as error:
             return Notice(str(error), "Not available")
+
+    return wrapped
+
+
+def _or_nothing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Show nothing where the inputs cannot make a block whose section says so already."""
+
+    @functools.wraps(method)
+    def wrapped(self: Overview, *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        except NoDataError:
+            return Result(())
 
     return wrapped
 
@@ -169,7 +198,7 @@ class Overview:
         by = [*keys, "characteristic", "level"]
         if self.is_local:
             cells = self._local_by_group
-            few = self.inputs.local_cells(["phase", *FEW], counts=_WITHOUT_REASONS)
+            few = self.inputs.local_cells(["phase", *FEW], counts=_MAIN_COUNTS)
             if self.inputs.policy.threshold is not None:
                 cells, self._merged = merge_few_unknown(cells, keys, _NOT_KNOWN_INTO, self.inputs.policy.threshold)
             parts = [
@@ -197,7 +226,7 @@ class Overview:
 
     @cached_property
     def _local_by_group(self) -> pd.DataFrame:
-        return self.inputs.local_cells(["phase", *GROUPS], counts=_WITHOUT_REASONS)
+        return self.inputs.local_cells(["phase", *GROUPS], counts=_MAIN_COUNTS)
 
     @cached_property
     def _local_by_phase(self) -> pd.DataFrame:
@@ -239,6 +268,8 @@ class Overview:
             chosen &= rates["academic_year"] == self.year
             if chosen.any():
                 tables.append(self.inputs.show_published(rates[chosen]))
+        if not tables:
+            raise NoDataError("Reasons for absence need pupil-level data or DfE's attendance series.")
         return ProtectedTable.concat(tables)
 
     @cached_property
@@ -265,11 +296,11 @@ class Overview:
         if not self.is_local:
             rates = self.inputs.published_rates()
             chosen = rates["period"].isin(list(TERM_LABELS)) & (rates["academic_year"] == self.year)
-            rows = rates[chosen & rates["measure"].isin(HEADLINE)].assign(term=rates["period"])
+            rows = rates[chosen & rates["measure"].isin(HEADLINE)]
             if rows.empty:
                 raise NoDataError("Absence by term needs pupil-level data or the attendance series' term files.")
-            return self.inputs.show_published(rows)
-        cells = self.inputs.local_cells(["phase", "term"], counts=_WITHOUT_REASONS, years=[self.year])
+            return self.inputs.show_published(rows.rename(columns={"period": "term"}))
+        cells = self.inputs.local_cells(["phase", "term"], counts=_MAIN_COUNTS, years=[self.year])
         keys = ["area_code", "academic_year", "phase", "term"]
         return self.inputs.protect_local(measure_rows(with_all_schools(cells, keys), keys))
 
@@ -305,17 +336,9 @@ class Overview:
     def _from(self, series: str, area: str, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
         return self._published_lookup(series=series, area_code=area, academic_year=year, phase=phase, measure=measure)
 
-    def _wider(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> list[tuple[str, Record]]:
-        """Figures of the wider areas: the store's own combined authority, and published ones."""
-        found = []
-        for area in self.inputs.compared_areas[1:]:
-            record = None
-            if self.is_local and area.code in self.inputs.local_members:
-                record = self._cards_lookup(area_code=area.code, academic_year=year, phase=phase, measure=measure)
-            record = record or self._from("census", area.code, measure, year, phase)
-            if is_shown(record):
-                found.append((area.name, record))
-        return found
+    def _england(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+        """England's census figure, unless the area is England itself."""
+        return None if self.area.code == ENGLAND else self._from("census", ENGLAND, measure, year, phase)
 
     def _change(self, measure: str, phase: str = ALL_SCHOOLS) -> tuple[Record, Record, Record] | None:
         """Records of the year before, this year and the change, or None where a side is missing."""
@@ -357,8 +380,12 @@ class Overview:
         footer = [
             ("Small numbers", " ".join(dict.fromkeys(table.rule for table in reversed(tables)))),
             ("Sources", " ".join(dict.fromkeys(table.source for table in reversed(tables)))),
+            ("Definitions", _DEFINITIONS),
             ("Parameters", f"area {self.area.name}; academic year {self.shown_year}; audience {inputs.audience}"),
         ]
+        footer.append(("Made with", toolkit_versions()))
+        if inputs.contact:
+            footer.append(("Contact", inputs.contact))
         if inputs.report_date:
             footer.append(("Made on", inputs.report_date))
         return PageHead(
@@ -381,10 +408,10 @@ class Overview:
             if not is_shown(record):
                 tiles.append(Tile(_SHORT[measure], "Not available", f"No figure for {self.shown_year}."))
                 continue
-            wider = self._wider(measure, self.year)
-            words = [compared_with(record, other, name) for name, other in wider[-1:]]
+            england = self._england(measure, self.year)
+            words = _capital(compared_with(record, england, "England")) if is_shown(england) else ""
             spark = tuple((self._own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
-            tiles.append(Tile(MEASURES[measure].label, said(record), _capital(words[0]) if words else "", spark))
+            tiles.append(Tile(MEASURES[measure].label, said(record), words, spark))
         severe = self._own("severe_absence_rate", self.year)
         if is_shown(severe):
             count = severe["numerator"]
@@ -492,6 +519,7 @@ class Overview:
         text = (
             "Each figure counts enrolments: a pupil of two schools counts twice, as in DfE's statistics. Pupils aged 5 to 15"
             " on 31 August are counted, boarders are not; of Year 11 the second half of the summer term is left out."
+            " Changes and gaps are worked out before rounding."
         )
         if years < 3:
             text += f" The store holds {years} of the last three academic years, so three-year means are missing."
@@ -555,28 +583,16 @@ class Overview:
         return sorted(int(year) for year in rows["academic_year"].unique())
 
     def _trend_title(self, measure: str) -> str:
-        """Say where the area stands against England now, phase by phase."""
-        below: list[str] = []
-        above: list[str] = []
-        level: list[str] = []
+        """Say where the area stands against England now, phase by phase, as far as the interval allows."""
+        places: dict[str, list[str]] = {"below": [], "above": [], "not clearly different from": []}
         for phase in MAIN_PHASES:
-            record, england = (
-                self._own(measure, self.year, phase),
-                self._from("census", ENGLAND, measure, self.year, phase),
-            )
-            if not (is_shown(record) and is_shown(england)):
-                continue
-            gap = record["rate"] - england["rate"]
-            (level if abs(gap) < 0.0005 else above if gap > 0 else below).append(phase.lower())
-        name = _SHORT[measure]
-        if not (below or above or level):
-            return f"{name} by school type"
-        parts = [
-            f"{word} England's in {sentence_list(phases)} schools"
-            for word, phases in (("below", below), ("above", above), ("level with", level))
-            if phases
-        ]
-        return f"{name} in {self.shown_year} was {sentence_list(parts)}"
+            record, england = self._own(measure, self.year, phase), self._england(measure, self.year, phase)
+            if is_shown(record) and is_shown(england):
+                places[stands_against(record, england)].append(phase.lower())
+        parts = [f"{word} England's in {sentence_list(phases)} schools" for word, phases in places.items() if phases]
+        if not parts:
+            return f"{_SHORT[measure]} by school type"
+        return f"{_SHORT[measure]} in {self.shown_year} was {sentence_list(parts)}"
 
     # -- tables --------------------------------------------------------------------------------------
 
@@ -678,7 +694,7 @@ class Overview:
     @_or_notice
     def group_table(self) -> Table | Notice:
         """Return attendance, persistent and severe absence by pupil characteristic and phase, England beside."""
-        lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
+        lookup = self._groups_lookup
         rows_of = self.groups.select(area_code=self.area.code, academic_year=self._group_year).rows
         has_england = ENGLAND in set(self.groups.rows["area_code"]) and self.area.code != ENGLAND
         has_attendance = "attendance_rate" in set(rows_of["measure"])
@@ -699,7 +715,6 @@ class Overview:
                 ) -> Record | None:
                     return lookup(
                         area_code=area,
-                        academic_year=self._group_year,
                         phase=p,
                         characteristic=n,
                         level=v,
@@ -732,6 +747,11 @@ class Overview:
             (self._group_note(),),
         )
 
+    @cached_property
+    def _groups_lookup(self) -> Lookup:
+        chosen = self.groups.select(area_code=[self.area.code, ENGLAND], academic_year=self._group_year)
+        return Lookup(chosen, ["area_code", "phase", "characteristic", "level", "measure"])
+
     def _group_note(self) -> str:
         note = "Pupils whose characteristic is not known are shown as not known; no pupil is left out."
         if self._merged:
@@ -739,10 +759,10 @@ class Overview:
             note += f" For {names} the few not known are counted with those without, or they would have to be hidden."
         return note
 
-    @_or_notice
-    def group_sentences(self) -> Findings | Notice:
+    @_or_nothing
+    def group_sentences(self) -> Findings | Result:
         """Return what the table of pupil groups shows: the gaps within the area."""
-        lookup = Lookup(self.groups, ["area_code", "academic_year", "phase", "characteristic", "level", "measure"])
+        lookup = self._groups_lookup
         year = show_academic_year(self._group_year)
         pairs = (
             (
@@ -825,8 +845,8 @@ class Overview:
             ),
         )
 
-    @_or_notice
-    def year_group_figure(self) -> Figure | Notice:
+    @_or_nothing
+    def year_group_figure(self) -> Figure | Result:
         """Return persistent absence by year group as bars."""
         part = self.groups.select(
             area_code=self.area.code,

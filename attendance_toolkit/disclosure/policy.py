@@ -44,7 +44,7 @@ SHARED = Policy(
 INTERNAL = Policy(
     "internal", None, 1, "Nothing is hidden: OFFICIAL-SENSITIVE, for use inside the local authority only."
 )
-PUBLISHED = Policy("published", None, 1, "Published by the Department for Education and shown as published.")
+PUBLISHED = Policy("published", None, 1, "Figures the Department for Education has published are shown as published.")
 
 POLICIES = {"partner": SHARED, "internal": INTERNAL}
 

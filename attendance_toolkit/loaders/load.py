@@ -30,7 +30,8 @@ from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
 from attendance_toolkit.schema.tables import CENSUS_TABLES, PUPIL_FLAGS, UNUSED_TABLES, table_of_header, table_of_name
 from attendance_toolkit.store.keys import key_id, read_or_make_key
-from attendance_toolkit.store.store import Store
+from attendance_toolkit.store.quarantine import AsideFile, is_quarantine_header
+from attendance_toolkit.store.store import Store, is_store
 from attendance_toolkit.store.write import locked, manifest_for, write_load
 from attendance_toolkit.vocabulary.areas import area_of_laestab
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
@@ -140,7 +141,7 @@ def load_files(
         synthetic = run.is_synthetic(is_synthetic)
         with locked(root):
             manifest = manifest_for(root, key=key_id(key), is_synthetic=synthetic)
-            new = write_load(con, root, manifest, replaced=run.replaced, loads=run.entries, quarantined=run.quarantined)
+            new = write_load(con, root, manifest, replaced=run.replaced, loads=run.entries, aside=run.aside)
     return LoadResult(
         root,
         sum(c.rows_in for c in run.pupil_counts),
@@ -167,6 +168,18 @@ def _as_paths(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(paths)] if isinstance(paths, str | Path) else [Path(p) for p in paths]
 
 
+def _without_stores(files: list[Path], top: Path) -> list[Path]:
+    """Leave out what lies in a store: the rows it set aside are CSV files too."""
+    known: dict[Path, bool] = {}
+
+    def in_store(folder: Path) -> bool:
+        if folder not in known:
+            known[folder] = is_store(folder) or (folder != top and in_store(folder.parent))
+        return known[folder]
+
+    return [file for file in files if not in_store(file.parent)]
+
+
 @contextmanager
 def _workspace(memory_limit: str | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Give a connection whose spill files, and a folder whose copies, only the user can read."""
@@ -191,7 +204,7 @@ class _Run:
         self.pupil_counts: list[FileCount] = []
         self.entries: list[dict] = []
         self.replaced: dict[Census, set[int]] = {}
-        self.quarantined: list[dict[str, object]] = []
+        self.aside: list[AsideFile] = []
         self._laestabs: set[int] = set()
         make_working_tables(con)
 
@@ -223,7 +236,8 @@ class _Run:
         given: list[tuple[Path, bool]] = []
         for path in paths:
             if path.is_dir():
-                inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() == ".csv")
+                inside = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".csv" and p.is_file())
+                inside = _without_stores(inside, path)
                 if not inside:
                     self._unreadable("file_missing", path, "the folder holds no CSV file.", "Check the folder.")
                 given += [(p, True) for p in inside]
@@ -248,6 +262,9 @@ class _Run:
                     self.report.add([finding("file_ignored", path.name, f"left out: {error.says}")])
                 else:
                     self._unreadable(error.rule, path, error.says, error.fix)
+                continue
+            if is_quarantine_header(file.header):
+                self._set_aside_before(file, in_folder)
                 continue
             table = named[1] if named else table_of_header(set(file.columns))
             if table is None:
@@ -299,6 +316,18 @@ class _Run:
 
     def _unreadable(self, rule: str, path: Path, says: str, fix: str) -> None:
         self.report.add([finding(rule, path.name, says, fix=fix)])
+
+    def _set_aside_before(self, file: TextFile, in_folder: bool) -> None:
+        if in_folder:
+            self.report.add([
+                finding("file_ignored", file.name, "left out: it lists rows that an earlier load set aside.")
+            ])  # fmt: skip
+            return
+        self.report.add([
+            finding("file_set_aside", file.name,
+                    "it lists rows that an earlier load set aside; loaded alone they would take the place of the school.",
+                    fix="Correct the rows in the extract itself and load the whole return again.")
+        ])  # fmt: skip
 
     def _unknown(self, file: TextFile, in_folder: bool) -> None:
         if in_folder:
@@ -397,7 +426,7 @@ class _Run:
             if not reader.is_blocked:
                 self.replaced.setdefault(census, set()).update(laestabs)
         if self.key is not None and not reader.is_blocked:
-            self.quarantined += reader.quarantined()
+            self.aside += reader.write_aside(self.private / "aside")
         reader.drop()
 
     def _enter(
@@ -418,7 +447,8 @@ class _Run:
         self.report.files.append(
             FileInfo(file.name, "pupil flags", "pupil_flags", "", reader.count.rows_in, file.sha256)
         )
-        self.quarantined += reader.quarantined
+        if self.key is not None:
+            self.aside += reader.write_aside(self.private / "aside")
         self._enter(file, "pupil_flags", "pupil flags", "", reader.count, [])
 
     # -- across returns --

@@ -8,14 +8,17 @@ described in the same way.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from attendance_toolkit.errors import UnreadableFileError, did_you_mean
-from attendance_toolkit.vocabulary.areas import ENGLAND, find_area
+from attendance_toolkit.errors import ParameterError, UnknownAreaError, UnreadableFileError, did_you_mean
+from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area
+from attendance_toolkit.vocabulary.calendar import parse_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.symbols import read_value
 
@@ -45,6 +48,7 @@ PRINTED_COLUMNS = (
     "symbol",
 )
 CARD_COLUMNS = ("card", "quantity", "printed", "value", "decimals", "unit", "derived_from")
+_CARD_HEADER = [name for name in CARD_COLUMNS if name not in ("value", "decimals")]
 
 MEASURE_NAMES = {
     "Attendance rate": "attendance_rate",
@@ -89,6 +93,11 @@ class PrintedTable:
     keys: tuple[tuple[str, str], ...]
     """(column of the file, "phase", "group", "nc_year" or "measure")."""
     columns: tuple[PrintedColumn, ...]
+
+    @property
+    def header(self) -> list[str]:
+        """The columns of the file, in order."""
+        return [key for key, _ in self.keys] + [column.name for column in self.columns]
 
 
 _PUBLISHED = "Published data {} full year"
@@ -169,11 +178,9 @@ def read_printed_table(
     """
     source = Path(path)
     header, lines = _read(source)
-    table = next((t for t in tables if header == [k for k, _ in t.keys] + [c.name for c in t.columns]), None)
+    table = next((t for t in tables if header == t.header), None)
     if table is None:
-        known = "; ".join(
-            f"{t.name}: {', '.join([k for k, _ in t.keys] + [c.name for c in t.columns])}" for t in tables
-        )
+        known = "; ".join(f"{t.name}: {', '.join(t.header)}" for t in tables)
         raise UnreadableFileError(f"{source.name} has the columns {', '.join(header)}. The known tables are: {known}.")
     local = find_area(local_area)
     rows = []
@@ -224,18 +231,130 @@ def read_printed_cards(path: Path | str) -> pd.DataFrame:
     """
     source = Path(path)
     header, lines = _read(source)
-    expected = [name for name in CARD_COLUMNS if name not in ("value", "decimals")]
-    if header != expected:
+    if header != _CARD_HEADER:
         raise UnreadableFileError(
-            f"{source.name} has the columns {', '.join(header)}; cards have {', '.join(expected)}."
+            f"{source.name} has the columns {', '.join(header)}; cards have {', '.join(_CARD_HEADER)}."
         )
     rows = []
+    seen: set[tuple[str, str]] = set()
     for number, line in lines:
+        key = (line["card"], line["quantity"])
+        if key in seen:
+            raise UnreadableFileError(f"{source.name}, row {number}: {key[0]}, {key[1]} is there twice.")
+        seen.add(key)
         value, _, _ = _value(source, number, "printed", line["printed"])
         text = line["printed"].strip()
         decimals = len(text.partition(".")[2])
         rows.append({**line, "printed": text, "value": value, "decimals": decimals})
     return pd.DataFrame(rows, columns=list(CARD_COLUMNS))
+
+
+@dataclass(frozen=True, eq=False)
+class PrintedFile:
+    """One printed table read from a file."""
+
+    name: str
+    """Name of the file."""
+    layout: PrintedTable
+    cells: pd.DataFrame
+    """One row per printed cell (``PRINTED_COLUMNS``)."""
+    headings: Mapping[int, tuple[str, ...]]
+    """Line of the file -> what is printed in the columns that name the row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Printed:
+    """Everything read from the files of a printed report, tables in the order of their numbers."""
+
+    tables: tuple[PrintedFile, ...]
+    cards: pd.DataFrame
+    """Figures of the cards (``CARD_COLUMNS``); empty if no file had any."""
+    cards_name: str = ""
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """The cells of all tables."""
+        parts = [table.cells for table in self.tables]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(PRINTED_COLUMNS))
+
+    @property
+    def academic_year(self) -> int:
+        """The latest full year printed, else the latest year; of cards, the one after the year before."""
+        if len(self.cells):
+            full = self.cells[self.cells["period"] == "year"]
+            return int((full if len(full) else self.cells)["academic_year"].max())
+        previous = [name for name in self.cards["quantity"] if name.startswith(PREVIOUS_YEAR)]
+        if not previous:
+            raise UnreadableFileError(f"{self.cards_name} does not say its academic year. Give it, as in 2023/24.")
+        start = parse_academic_year(previous[0].removeprefix(PREVIOUS_YEAR).replace("_", "/")) // 100 + 1
+        return start * 100 + (start + 1) % 100
+
+
+#: Beginning of the name of a card's figure for the year before: previous_year_2022_23.
+PREVIOUS_YEAR = "previous_year_"
+
+
+def read_printed(
+    paths: Sequence[Path | str], *, local_area: str, tables: Sequence[PrintedTable] = TRAFFORD_TABLES
+) -> Printed:
+    """Read printed tables and cards from CSV files; what each file is, its header says.
+
+    Raises
+    ------
+    UnreadableFileError
+        A file is neither, two are the same table, or a cell cannot be read.
+    ParameterError
+        A table names another area in its columns than the one given.
+    """
+    area = find_area(local_area)
+    found: dict[str, PrintedFile] = {}
+    cards, cards_name = pd.DataFrame(columns=list(CARD_COLUMNS)), ""
+    for source in map(Path, paths):
+        header, lines = _read(source)
+        if header == _CARD_HEADER:
+            if cards_name:
+                raise UnreadableFileError(f"{cards_name} and {source.name} are both cards. Check one at a time.")
+            cards, cards_name = read_printed_cards(source), source.name
+            continue
+        layout = next((t for t in tables if header == t.header), None)
+        if layout is None:
+            raise UnreadableFileError(_not_known(source.name, header, tables))
+        if layout.name in found:
+            raise UnreadableFileError(
+                f"{found[layout.name].name} and {source.name} are both {layout.name}. Check one at a time."
+            )
+        _check_area(source.name, layout, area)
+        keys = [key for key, _ in layout.keys]
+        headings = {number: tuple(line[key].strip() for key in keys) for number, line in lines}
+        cells = read_printed_table(source, local_area=area.code, tables=[layout])
+        found[layout.name] = PrintedFile(source.name, layout, cells, headings)
+    order = [layout.name for layout in tables]
+    return Printed(tuple(sorted(found.values(), key=lambda table: order.index(table.layout.name))), cards, cards_name)
+
+
+def _not_known(name: str, header: Sequence[str], tables: Sequence[PrintedTable]) -> str:
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        return f"{name} is not separated by commas. Save it as 'CSV UTF-8 (comma delimited)'."
+    known = "; ".join(f"{t.name}: {', '.join(t.header)}" for t in tables)
+    shown = ", ".join(header[:12]) + (" and more" if len(header) > 12 else "")
+    return (
+        f"{name} is not a printed table this toolkit knows. Its columns are: {shown}."
+        f" Known are: {known}; cards: {', '.join(_CARD_HEADER)}."
+    )
+
+
+def _check_area(name: str, layout: PrintedTable, area: Area) -> None:
+    """Refuse a table whose columns name another area: its figures would be held against the wrong ones."""
+    for column in layout.columns:
+        try:
+            named = find_area(column.name.partition("_")[0])
+        except UnknownAreaError:
+            continue
+        if named.code != area.code:
+            raise ParameterError(
+                f"{name} prints figures of {named.name} (column {column.name}), not of {area.name}."
+                f" Give the area {named.name}."
+            )
 
 
 def _read(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -254,7 +373,9 @@ def _read(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                 lines.append((reader.line_num, dict(zip(header, fields, strict=True))))
     except FileNotFoundError:
         raise UnreadableFileError(f"'{source}' does not exist.") from None
-    except UnicodeDecodeError:
+    except (IsADirectoryError, PermissionError):
+        raise UnreadableFileError(f"'{source}' is not a file that can be read. Give CSV files.") from None
+    except (UnicodeDecodeError, csv.Error):
         raise UnreadableFileError(f"{source.name} is not UTF-8. Save it as 'CSV UTF-8 (comma delimited)'.") from None
     if not lines:
         raise UnreadableFileError(f"{source.name} is empty.")

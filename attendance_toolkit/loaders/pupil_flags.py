@@ -7,16 +7,20 @@ A pupil or year that is not listed stays "Unknown": list every pupil, with Yes o
 # ruff: noqa: S608
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pyarrow as pa
 
 from attendance_toolkit.errors import VocabularyError
 from attendance_toolkit.loaders._return_files import FileCount, table_sql
+from attendance_toolkit.loaders._set_aside import write_rows
 from attendance_toolkit.loaders._text import TextFile, line_numbers
 from attendance_toolkit.loaders._values import UPN_FINDINGS, show
 from attendance_toolkit.schema.findings import Finding
-from attendance_toolkit.schema.rules import RULES, finding
+from attendance_toolkit.schema.rules import finding
 from attendance_toolkit.store.keys import UPN_STATES, check_upns, pseudonyms
+from attendance_toolkit.store.quarantine import AsideFile
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
 
 _ANSWERS = {"YES": "Yes", "Y": "Yes", "TRUE": "Yes", "1": "Yes", "NO": "No", "N": "No", "FALSE": "No", "0": "No",
@@ -31,7 +35,6 @@ class FlagReader:
     ) -> None:
         self.con, self.file, self.where, self.key = con, file, where, key
         self.findings: list[Finding] = []
-        self.quarantined: list[dict[str, object]] = []
         self.count = FileCount()
         self._aside: dict[int, list[str]] = {}
 
@@ -158,9 +161,10 @@ class FlagReader:
                 " ANTI JOIN flag_parts ON flag_parts.upn = pseudonym AND flag_parts.academic_year = year"
             )
         self.count.rows_quarantined = len(self._aside)
-        lines = line_numbers(self.file, self._aside, self.count.rows_in)
-        for record, rules in sorted(self._aside.items()):
-            self.quarantined.append({
-                "census": "", "file": self.file.name, "sha256": self.file.sha256, "row": lines[record], "nativeid": "",
-                "rules": " ".join(rules), "reason": "; ".join(RULES[r].asks for r in rules) + ": it is not so here",
-            })  # fmt: skip
+
+    def write_aside(self, folder: Path) -> list[AsideFile]:
+        """Write the rows that were set aside, as they were read, into a private folder."""
+        if not self._aside:
+            return []
+        marks = [(record, " ".join(rules), "") for record, rules in sorted(self._aside.items())]
+        return [write_rows(self.con, self.file, "pupil_flags", "", marks, self.count.rows_in, folder)]

@@ -241,9 +241,14 @@ def record_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> di
     0.005
     """
     symbol = first["symbol"] or second["symbol"]
-    found = {"measure": f"{first['measure']}_change", "numerator": math.nan, "denominator": math.nan, "symbol": symbol}
+    found: dict[str, Any] = {"measure": f"{first['measure']}_change", "numerator": math.nan, "denominator": math.nan, "symbol": symbol}
     if symbol:
         return {**found, "rate": math.nan, "lower": math.nan, "upper": math.nan}
+
+    digits: list[Any] = [record.get("decimals") for record in (first, second)]
+    if not pd.isna(pd.Series(digits, dtype="object")).any():
+        # The difference of two printed figures has their decimals.
+        found["decimals"] = max(digits)
 
     def bounds(record: Mapping[str, Any]) -> tuple[float, float] | None:
         low, high = record["lower"], record["upper"]

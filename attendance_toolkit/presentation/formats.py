@@ -108,8 +108,10 @@ def source_of(table: ProtectedTable, source: str = "") -> str:
 
 
 def records(table: ProtectedTable) -> list[dict[str, Any]]:
-    """Return the rows as dictionaries."""
-    return [{str(name): value for name, value in row.items()} for row in table.rows.to_dict("records")]
+    """Return the rows as dictionaries. By column, because pandas' own way boxes every text anew."""
+    names = [str(name) for name in table.rows.columns]
+    columns = [table.rows[name].tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def levels(column: pd.Series) -> list[Any]:

@@ -123,16 +123,32 @@ def change_sentence(subject: str, before: Record, after: Record, change: Record,
 
 
 def compared_with(record: Record, other: Record, name: str) -> str:
-    """Return a comparison with another area in words.
+    """Return a comparison with another area in words; "not clearly different" where the interval holds it.
 
     >>> compared_with({"rate": 0.0641}, {"rate": 0.0718}, "England")
     '0.8 percentage points below England (7.2%)'
     """
+    if has_interval(record) and record["lower"] <= other["rate"] <= record["upper"]:
+        return f"not clearly different from {name} ({said(other)})"
     difference = record["rate"] - other["rate"]
     if round_half_up(abs(difference) * 100, 1) == 0:
         return f"level with {name} ({said(other)}) when rounded"
     word = "above" if difference > 0 else "below"
     return f"{points(difference)} {word} {name} ({said(other)})"
+
+
+def stands_against(record: Record, other: Record) -> str:
+    """Return "below", "above" or "not clearly different from": by the interval, else by the published digits.
+
+    >>> stands_against({"rate": 0.05, "lower": 0.04, "upper": 0.06}, {"rate": 0.055})
+    'not clearly different from'
+    >>> stands_against({"rate": 0.05, "decimals": 2}, {"rate": 0.055, "decimals": 2})
+    'below'
+    """
+    low, high = (record["lower"], record["upper"]) if has_interval(record) else (record["rate"], record["rate"])
+    if low <= other["rate"] <= high:
+        return "not clearly different from"
+    return "above" if low > other["rate"] else "below"
 
 
 def sentence_list(items: list[str]) -> str:

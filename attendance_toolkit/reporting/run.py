@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 import traceback
@@ -17,7 +16,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +30,8 @@ from attendance_toolkit.reporting.exporter import collect_outputs
 from attendance_toolkit.reporting.kernels import ForkKernelManager, can_fork, start_fork_server
 from attendance_toolkit.reporting.page_lint import lint_page
 from attendance_toolkit.reporting.params import check_parameters
+from attendance_toolkit.versions import library_versions, toolkit_commit
 from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_academic_year
-
-_LIBRARIES = ("pandas", "numpy", "duckdb", "narwhals", "matplotlib", "statsmodels", "papermill", "nbconvert")
 
 
 @dataclass(frozen=True)
@@ -198,8 +195,12 @@ def execute(path: Path, parameters: dict[str, Any], private: Path, *, fork: bool
     except papermill.PapermillExecutionError as error:
         kind = str(error.ename)
         # Our own errors are written for users and hold no pupil; another error's text may quote data.
-        detail = str(error.evalue) if _is_ours(kind) else f"{kind} in cell {error.exec_count}, {_places(error.traceback)}."
-        raise ReportError(f"{path.stem}: {detail}") from None
+        detail = (
+            str(error.evalue)
+            if _is_ours(kind)
+            else f"{path.name}, cell {error.exec_count}: {kind}, {_places(error.traceback)}."
+        )
+        raise ReportError(detail) from None
     finally:
         # Jupyter keeps an event loop for each thread and leaves it open; the next notebook gets a new one.
         ensure_event_loop().close()
@@ -223,7 +224,9 @@ def _year(job: Job) -> int:
 
 def _recipe(job: Job) -> dict[str, Any]:
     """What makes the page: the same recipe gives the same bytes."""
-    public = {name: value for name, value in sorted(job.parameters.items()) if name not in ("store", "published")}
+    public = {
+        name: value for name, value in sorted(job.parameters.items()) if name not in ("store", "published", "printed")
+    }
     return {
         "report": job.entry.name,
         "notebook_sha256": sha256_of(job.entry.path),
@@ -231,7 +234,7 @@ def _recipe(job: Job) -> dict[str, Any]:
         "inputs": list(job.inputs),
         "toolkit": {"version": __version__, "commit": toolkit_commit()},
         "python": platform.python_version(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": library_versions(),
     }
 
 
@@ -243,17 +246,6 @@ def _made_on(folder: Path, recipe: dict[str, Any], today: date) -> str:
         if all(before.get(name) == value for name, value in recipe.items()):
             return str(before["made_on"])
     return today.isoformat()
-
-
-def toolkit_commit() -> str:
-    """Return the commit of the checkout the toolkit runs from, or an empty string when it is installed."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return ""
-    answer = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip()
 
 
 def _json(value: Any) -> str:

@@ -26,6 +26,7 @@ file_encoding         | file         | blocking   | the text is UTF-8, Windows-1
 file_converted        | file         | warning    | the text is UTF-8 and did not have to be converted
 file_unknown          | file         | blocking   | the file is a table this toolkit knows
 file_ignored          | file         | warning    | every CSV file in a folder is a known table
+file_set_aside        | file         | blocking   | the file is an extract, not a list of rows an earlier load set aside
 file_repeated         | file         | warning    | the same file is not given twice
 file_ragged           | file         | blocking   | every row has as many cells as the header
 file_no_rows          | file         | blocking   | the pupil table has rows

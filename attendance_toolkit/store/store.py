@@ -23,8 +23,6 @@ MANIFEST = "manifest.json"
 CONTENTS = ("pupil_term", "parts", "quarantine", MANIFEST)
 PREVIOUS = ".previous"
 PREPARED = ".prepared"
-
-
 LOCK = ".loading"
 
 
@@ -45,12 +43,17 @@ def recover(root: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
+def is_store(folder: Path) -> bool:
+    """Whether a folder is a store, or one a load is writing into."""
+    return (folder / MANIFEST).is_file() and (folder / "quarantine").is_dir()
+
+
 class Store:
     """A folder of PUPIL_TERM rows in Parquet, by local authority and academic year.
 
     Layout: ``manifest.json``; ``pupil_term/la_code=…/academic_year=…/part.parquet``; ``parts/``, what each
     return said, from which PUPIL_TERM is made again when another return is loaded; and ``quarantine/``, the
-    list of rows set aside. There is no UPN, name or date of birth in any of them.
+    rows set aside as they were read. That restricted folder is the only one with UPNs, names or dates of birth.
     """
 
     def __init__(self, path: Path, manifest: dict, *, memory_limit: str | None = None) -> None:

@@ -4,11 +4,10 @@
 # ruff: noqa: S608
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pyarrow as pa
 from attendance_toolkit.errors import StoreError
 from attendance_toolkit.schema.census import Census
 from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
+from attendance_toolkit.store.quarantine import NOTE, AsideFile, merge_quarantine
 from attendance_toolkit.store.resolve import resolve
 from attendance_toolkit.store.store import (
     CONTENTS,
@@ -30,8 +30,6 @@ from attendance_toolkit.store.store import (
     _partition,
     recover,
 )
-
-QUARANTINE_COLUMNS = ("census", "file", "sha256", "row", "nativeid", "rules", "reason")
 
 
 @contextmanager
@@ -97,7 +95,7 @@ def write_load(
     *,
     replaced: dict[Census, set[int]],
     loads: list[dict],
-    quarantined: Iterable[dict[str, object]],
+    aside: Sequence[AsideFile],
 ) -> dict:
     """Merge the working tables of a load into the store and return the new manifest.
 
@@ -109,8 +107,8 @@ def write_load(
         Census -> schools (LAESTAB) whose rows are replaced by this load.
     loads
         One entry for each file, for the manifest.
-    quarantined
-        Rows set aside, for the restricted list.
+    aside
+        Files of rows set aside, for the restricted folder.
     """
     prepared = root / PREPARED
     shutil.rmtree(prepared, ignore_errors=True)
@@ -120,9 +118,14 @@ def write_load(
         _note_replaced(con, replaced)
         _merge_records(con, root, prepared, schools)
         _merge_flags(con, root, prepared)
-        _merge_quarantine(root, prepared, schools, loads, quarantined)
+        merged = _merge_loads(manifest["loads"], loads, schools)
+        names = {_place(entry) for entry in loads}
+        rows = merge_quarantine(
+            root, prepared, new=aside, surviving={_place(e) for e in merged} - names, replaced=schools
+        )
         partitions = _merge_pupil_terms(con, root, prepared, manifest)
-        new = {**manifest, "partitions": partitions, "loads": _merge_loads(manifest["loads"], loads, schools)}
+        quarantine = {"rows": rows, "note": NOTE}
+        new = {**manifest, "partitions": partitions, "loads": merged, "quarantine": quarantine}
         text = json.dumps(new, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         (prepared / MANIFEST).write_text(text, encoding="utf-8")
         _exchange(root, prepared)
@@ -274,15 +277,20 @@ def _merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Pat
     return [found[place] for place in sorted(found)]
 
 
-# ---- manifest and quarantine -------------------------------------------------------------------------
+# ---- manifest and exchange -------------------------------------------------------------------------
+
+
+def _place(entry: dict) -> tuple[str, str, str]:
+    """Return what a store knows a loaded file by."""
+    return entry["census"], entry["file"], entry["table"]
 
 
 def _merge_loads(old: list[dict], new: list[dict], replaced: dict[str, set[int]]) -> list[dict]:
     """Return the load entries: a file loaded again replaces its entry, and a school loaded again leaves it."""
-    names = {(entry["census"], entry["file"], entry["table"]) for entry in new}
+    names = {_place(entry) for entry in new}
     kept = []
     for entry in old:
-        if (entry["census"], entry["file"], entry["table"]) in names:
+        if _place(entry) in names:
             continue
         gone = replaced.get(entry["census"], set())
         schools = [s for s in entry["schools"] if s not in gone]
@@ -290,34 +298,6 @@ def _merge_loads(old: list[dict], new: list[dict], replaced: dict[str, set[int]]
             continue
         kept.append({**entry, "schools": schools})
     return sorted([*kept, *new], key=lambda e: (e["census"], e["file"], e["table"]))
-
-
-def _merge_quarantine(
-    root: Path,
-    prepared: Path,
-    replaced: dict[str, set[int]],
-    loads: list[dict],
-    rows: Iterable[dict[str, object]],
-) -> None:
-    """Write the restricted list of rows set aside: file and line, never the pupil."""
-    folder = prepared / "quarantine"
-    folder.mkdir(mode=0o700)
-    files = {(str(entry["census"]), str(entry["file"])) for entry in loads}
-    schools = {census: {str(s) for s in found} for census, found in replaced.items()}
-    kept: list[dict[str, object]] = []
-    old = root / "quarantine" / "rows.csv"
-    if old.is_file():
-        with old.open(encoding="utf-8", newline="") as handle:
-            for row in csv.DictReader(handle):
-                again = (row["census"], row["file"]) in files or row["nativeid"] in schools.get(row["census"], set())
-                if not again:
-                    kept.append(dict(row))
-    kept += list(rows)
-    target = folder / "rows.csv"
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, QUARANTINE_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(kept)
 
 
 def _exchange(root: Path, prepared: Path) -> None:

@@ -22,14 +22,14 @@ SERIES = {
             "census",
             "DfE school census, full year",
             "accredited official statistics",
-            "Pupil absence in schools in England, from the school census, six half terms.",
+            "Department for Education, Pupil absence in schools in England: school census, six half terms.",
         ),
         Series(
             "attendance",
             "DfE attendance series, year to date",
             "official statistics in development",
-            "Pupil attendance in schools, from daily registers of part of the schools; revised as registers"
-            " are corrected. It is not the census and does not add up to regions.",
+            "Department for Education, Pupil attendance in schools (official statistics in development): daily"
+            " registers of part of the schools, revised as registers are corrected; it does not add up to regions.",
         ),
         Series(
             "local",

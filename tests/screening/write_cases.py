@@ -135,6 +135,7 @@ case("file_converted", edited(ON, lambda b: b.decode().replace("Testpupil", "ZoÃ
      edited(ON, lambda b: b.decode().replace("Testpupil", "ZoÃ«").encode()))  # fmt: skip
 case("file_unknown", _only("notes.csv", b"a,b\n1,2\n"))
 case("file_ignored", _and_file("notes.csv", b"a,b\n1,2\n"))
+case("file_set_aside", _only("981_2024_spring_pupilonroll.csv", b"upn,quarantine_file,quarantine_row\n,a.csv,2\n"))
 case("file_repeated", _copy(False), _copy(True))
 case("file_ragged", edited(ON, lambda b: b.replace(b",Testpupil,", b",Test,pupil,", 1)),
      edited(ON, lambda b: b.replace(b",Testpupil,", b',"Test,pupil",', 1)))  # fmt: skip

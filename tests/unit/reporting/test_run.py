@@ -103,14 +103,14 @@ def test_one_area_fails_the_other_lands_and_nothing_is_half_written(entry, tmp_p
 
 def test_failure_says_where_and_never_what_the_data_said(entry, tmp_path):
     (outcome,) = run.run_jobs([job(entry, fails="assert")], tmp_path / "out")
-    assert outcome.error.startswith("01_example: AssertionError in cell 4")
+    assert outcome.error.startswith("01_example.ipynb, cell 4: AssertionError")
     assert "A801200001001" not in outcome.error
     assert "Surname" not in outcome.error
 
 
 def test_our_own_errors_keep_their_sentence(entry, tmp_path):
     (outcome,) = run.run_jobs([job(entry, fails="ours")], tmp_path / "out")
-    assert outcome.error == "01_example: There is no data for 2023/24. It holds: 2021/22."
+    assert outcome.error == "There is no data for 2023/24. It holds: 2021/22."
 
 
 def test_loose_output_is_refused(entry, tmp_path):

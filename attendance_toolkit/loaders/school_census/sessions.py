@@ -1,0 +1,178 @@
+"""Read the session rows, check them and add them up for each pupil row."""
+
+# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
+from __future__ import annotations
+
+from attendance_toolkit.loaders._return_files import table_sql
+from attendance_toolkit.loaders._values import codes_on, listed, parse_whole, show
+from attendance_toolkit.loaders.school_census.reading import read
+from attendance_toolkit.loaders.school_census.work import DETAILS, Stack, Work
+from attendance_toolkit.schema.census import Carried, session_day
+from attendance_toolkit.schema.tables import CENSUS_TABLES
+from attendance_toolkit.vocabulary.calendar import show_academic_year
+from attendance_toolkit.vocabulary.columns import REASON_COLUMNS
+
+
+def read_sessions(work: Work) -> None:
+    """Read, check and add up the session rows of every half term the census carries."""
+    work.con.execute(
+        "CREATE OR REPLACE TEMP TABLE keyed AS SELECT rid, in_group, nativeid, key FROM pupil WHERE rid NOT IN"
+        " (SELECT rid FROM set_aside WHERE rule IN ('pupil_repeated', 'pupil_in_two_files', 'key_repeated'))"
+    )
+    work.con.execute("CREATE OR REPLACE TEMP TABLE rows_aside (item VARCHAR, row_number BIGINT, rule VARCHAR)")
+    for carried in work.census.carries:
+        _read_details(work, carried)
+        if work.is_blocked:
+            return
+        _sum_details(work, carried)
+        _check_orphans(work, carried)
+
+
+def _read_details(work: Work, carried: Carried) -> None:
+    """Read the session rows of one half term, each with its fault if it has one."""
+    codes = codes_on(session_day(carried.half_term, carried.academic_year))
+    kind = f"codes_{carried.academic_year}_{carried.half_term.replace('-', '_')}"
+    work.con.execute(f"DROP TABLE IF EXISTS details_{carried.item}")
+    work.con.execute(f"DROP TYPE IF EXISTS {kind}")
+    work.con.execute(f"CREATE TYPE {kind} AS ENUM ({listed(codes.known)})")
+    stack = work.details[carried.item] = Stack(f"details_{carried.item}")
+    files = []
+    for number, group in enumerate(work.returns):
+        for ending, on_roll in (("onroll", True), ("offroll", False)):
+            table = DETAILS[carried.item] + ending
+            if table not in group.tables:
+                continue
+            where = work.where[number][table]
+            reason, sessions = where["attendancereason"], where["sessions"]
+            files.append((
+                number, table, on_roll,
+                f"{where[CENSUS_TABLES[table].key]} AS key, {where['nativeid']} AS nativeid,"
+                f" TRY_CAST({sessions} AS DOUBLE) AS s,"
+                f" coalesce(TRY_CAST({reason} AS {kind}),"
+                f" TRY_CAST(coalesce(upper(trim({reason})), '-') AS {kind})) AS c,"
+                # 0 good, 1 not a whole number or negative, 2 blank number, 3 unknown code
+                f" CASE WHEN {sessions} IS NULL THEN 2::TINYINT"
+                f" WHEN s IS NULL OR s < 0 OR s <> floor(s) OR s > 100000 THEN 1::TINYINT"
+                f" WHEN c IS NULL THEN 3::TINYINT ELSE 0::TINYINT END AS fault",
+            ))  # fmt: skip
+    if not files:
+        work.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {stack.name} (in_group INTEGER, key VARCHAR, nativeid VARCHAR, s DOUBLE,"
+            f" c {kind}, fault TINYINT)"
+        )
+        return
+    read(work, stack, files)
+    if work.is_blocked:
+        return
+    if work.one(f"SELECT bool_or(fault > 0) FROM {stack.name}")[0]:
+        _report_faults(work, carried, stack)
+    for code, count, first in work.all(
+        f"SELECT c::VARCHAR, count(*), min(rowid) FROM {stack.name} WHERE fault = 0 AND c IN ({listed(codes.old)})"
+        " GROUP BY c, in_group"
+    ) if codes.old else []:  # fmt: skip
+        work.draft_at(
+            "register_code_old", stack, first,
+            f"'{code}' had ended by {show_academic_year(carried.academic_year)} half term {carried.half_term};"
+            " it keeps its old meaning.",
+            column="attendancereason", value=code, count=count,
+        )  # fmt: skip
+
+
+def _report_faults(work: Work, carried: Carried, stack: Stack) -> None:
+    """Read faulty files again for the text of the cells that could not be used: rare, so worth a second look."""
+    day = session_day(carried.half_term, carried.academic_year)
+    codes = codes_on(day)
+    for source in stack.sources:
+        span = f"d.rowid >= {source.start} AND d.rowid < {source.start + source.rows}"
+        if not work.one(f"SELECT count(*) FROM {stack.name} d WHERE {span} AND fault > 0")[0]:
+            continue
+        where = work.where[source.return_number][source.table]
+        select = f"{where['sessions']} AS sessions, {where['attendancereason']} AS reason"
+        work.con.execute(f"CREATE OR REPLACE TEMP TABLE again AS {table_sql(source.file, select)}")
+        for fault, sessions, reason, count, first in work.all(
+            f"""
+            SELECT d.fault, CASE WHEN d.fault = 1 THEN a.sessions END, CASE WHEN d.fault = 3 THEN a.reason END,
+                   count(*), min(d.rowid)
+            FROM {stack.name} d JOIN again a ON a.rowid + {source.start} = d.rowid
+            WHERE d.fault > 0 AND {span} GROUP BY ALL ORDER BY 5
+            """
+        ):
+            if fault == 1:
+                negative = parse_whole(sessions)[1] == "negative"
+                work.draft_at(
+                    "sessions_negative" if negative else "sessions_not_number", stack, first,
+                    f"'{show(sessions)}' is {'negative' if negative else 'not a whole number'}.",
+                    column="sessions", value=show(sessions), count=count, fix="The pupil's row is set aside.",
+                )  # fmt: skip
+            elif fault == 2:
+                work.draft_at("sessions_blank", stack, first,
+                               "there is no number of sessions; the row counts for nothing.",
+                               column="sessions", count=count)  # fmt: skip
+            else:
+                says, rule = codes.why_not(reason, day)
+                work.draft_at(
+                    rule, stack, first, says, column="attendancereason", value=show(reason), count=count,
+                    allowed=", ".join(codes.in_use), fix="Sessions under this code are set aside.",
+                )  # fmt: skip
+    # A pupil whose sessions cannot be read cannot be counted; one with a stray code can.
+    work.con.execute(
+        f"""
+        INSERT INTO set_aside
+        SELECT DISTINCT k.rid, CASE WHEN d.s < 0 THEN 'sessions_negative' ELSE 'sessions_not_number' END
+        FROM {stack.name} d JOIN keyed k USING (in_group, key, nativeid) WHERE d.fault = 1
+        """
+    )
+    work.con.execute(
+        f"INSERT INTO rows_aside SELECT '{carried.item}', rowid,"
+        " CASE WHEN fault = 3 THEN 'register_code' WHEN s < 0 THEN 'sessions_negative'"
+        " ELSE 'sessions_not_number' END"
+        f" FROM {stack.name} WHERE fault IN (1, 3)"
+    )
+
+
+def _sum_details(work: Work, carried: Carried) -> None:
+    """Add the session rows of one half term up for each pupil row, by reason and class."""
+    codes = codes_on(session_day(carried.half_term, carried.academic_year))
+    name = f"details_{carried.item}"
+    # Only codes that occur are summed; most reasons are rare and every sum costs a pass.
+    present = {code for (code,) in work.all(f"SELECT DISTINCT c::VARCHAR FROM {name} WHERE fault = 0")}
+    wanted = {reason: codes.in_reason(reason) for reason in REASON_COLUMNS}
+    wanted |= {f"all_{kind}": codes.in_class(kind) for kind in ("authorised", "unauthorised", "covid")}
+    sums = []
+    for column, members in wanted.items():
+        found = [code for code in members if code in present]
+        total = f"coalesce(sum(d.s) FILTER (d.c IN ({listed(found)})), 0)" if found else "0"
+        sums.append(f"{total}::INTEGER AS {column}")
+    work.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE summed_{carried.item} AS
+        SELECT k.rid, count(*) AS session_rows, bit_or(1::UBIGINT << enum_code(d.c)::UBIGINT) AS code_bits,
+               {", ".join(sums)}
+        FROM {name} d JOIN keyed k ON k.key = d.key AND k.nativeid = d.nativeid AND k.in_group = d.in_group
+        WHERE d.fault = 0 GROUP BY k.rid
+        """
+    )
+
+
+def _check_orphans(work: Work, carried: Carried) -> None:
+    stack = work.details[carried.item]
+    matched = work.one(f"SELECT coalesce(sum(session_rows), 0) FROM summed_{carried.item}")[0]
+    good = work.one(f"SELECT count(*) FROM {stack.name} WHERE fault = 0")[0]
+    if matched == good:
+        return
+    work.con.execute(
+        "CREATE OR REPLACE TEMP TABLE orphan AS SELECT d.rowid AS row_number, d.in_group, d.nativeid"
+        f" FROM {stack.name} d ANTI JOIN pupil p"
+        " ON p.key = d.key AND p.nativeid = d.nativeid AND p.in_group = d.in_group WHERE d.fault = 0"
+    )
+    for native, count, first in work.all(
+        "SELECT nativeid, count(*), min(row_number) FROM orphan GROUP BY nativeid, in_group ORDER BY 3"
+    ):
+        table = "pupilonroll" if stack.find(first)[0].on_roll else "pupilnolongeronroll"
+        work.draft_at(
+            "session_orphan", stack, first, f"no pupil of school '{show(native or '')}' in {table} has this key.",
+            column="nativeid", value=show(native or ""), count=count,
+            fix="The row is set aside; export all tables of the return together.",
+        )  # fmt: skip
+    work.con.execute(f"INSERT INTO rows_aside SELECT '{carried.item}', row_number, 'session_orphan' FROM orphan")
