@@ -1,15 +1,19 @@
 """The command ``attendance``: screen and load files, list and make reports, run the demonstration.
 
-Exit status: 0 done; 1 a report or a file failed; 2 unreadable input; other numbers as in ``errors``.
+Exit status: 0 done; 1 a report or a file failed; 2 unreadable input; 130 stopped with Ctrl-C; other numbers as in
+``errors``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,7 +59,8 @@ def screen(files: Sequence[Path], census: str, as_json: bool) -> None:
     """
     from attendance_toolkit.loaders.load import screen_files
 
-    report = screen_files(list(files), census=census or None)
+    with _stoppable():
+        report = screen_files(list(files), census=census or None)
     click.echo(report.to_json() if as_json else report.to_text())
     sys.exit(report.exit_code)
 
@@ -78,11 +83,48 @@ def load(files: Sequence[Path], store: Path, key: Path | None, census: str) -> N
     """Screen FILES, replace UPNs by pseudonyms and add the rows to a store."""
     from attendance_toolkit.loaders.load import load_files
 
-    result = load_files(list(files), store, key_file=key or _default_key(), census=census or None)
+    with _stoppable(store):
+        result = load_files(list(files), store, key_file=key or _default_key(), census=census or None)
     if result.report.findings:
         click.echo(result.report.to_text())
     click.echo(result.to_text())
     sys.exit(result.report.exit_code)
+
+
+@contextmanager
+def _stoppable(store: Path | None = None) -> Iterator[None]:
+    """Turn Ctrl-C into one sentence, whatever the database engine makes of it, and end with status 130."""
+    before = _manifest_of(store)
+    is_stopped = False
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal is_stopped
+        is_stopped = True
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    usual = signal.signal(signal.SIGINT, stop) if is_main else None
+    try:
+        yield
+    except BaseException:
+        if not is_stopped:
+            raise
+        says = "Stopped."
+        if store is not None:
+            as_before = _manifest_of(store) == before
+            says += " The store is as it was." if as_before else " The load had just been finished."
+        click.echo(f"attendance: {says}", err=True)
+        sys.exit(130)
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, usual)
+
+
+def _manifest_of(store: Path | None) -> bytes | None:
+    try:
+        return (store / "manifest.json").read_bytes() if store is not None else None
+    except OSError:
+        return None
 
 
 def _default_key() -> Path:

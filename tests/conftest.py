@@ -21,3 +21,15 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def synthetic_store(tmp_path_factory) -> Path:
+    """Return a small store of two synthetic authorities, made through the real loader."""
+    from attendance_toolkit.loaders.load import load_files
+    from attendance_toolkit.loaders.synthetic import make_synthetic
+
+    folder = tmp_path_factory.mktemp("synthetic")
+    make_synthetic(folder / "files", size="small", areas=["Irwell Bank", "Aldermoor"])
+    load_files([folder / "files"], folder / "store", key_file=folder / "key", is_synthetic=True)
+    return folder / "store"

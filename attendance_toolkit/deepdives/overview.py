@@ -504,9 +504,14 @@ class Overview:
         """Return what these inputs cannot show."""
         if not self.is_local:
             parts = [
-                "This page was made from published figures alone. Sessions missed per enrolment, what absence would be"
-                " without persistent or severe absentees, and intervals need pupil-level data."
+                "This page was made from published figures alone. Sessions missed per enrolment and what absence would be"
+                " without persistent or severe absentees need pupil-level data, and so do intervals where DfE publishes"
+                " rates without counts."
             ]
+            if self.area.level == "Combined authority":
+                parts.append(
+                    f"DfE publishes no figures for {self.area.name}: those here are its authorities' counts, added up."
+                )
             if not self._bands.empty:
                 year = latest_year(self._bands, self.year, "figures by pupil group")
                 if year != self.year:
@@ -1002,7 +1007,7 @@ class Overview:
                 Column("In school weeks of 5 days", align="left"),
             ),
             tuple(rows),
-            "Rule as printed in the Trafford scrutiny report of January 2025, section 5.1; attendance as in the tables above.",
+            f"{self._source('census')} The rule is as printed in Trafford's scrutiny report of January 2025, section 5.1.",
         )
 
     @_or_notice

@@ -166,7 +166,8 @@ class PrintedTables:
         if self.printed is not None and self.printed.cards_name:
             names.append(self.printed.cards_name)
         sources = [f"Printed figures: {', '.join(names)}."] if names else []
-        sources += [SERIES[name].note for name in ("census", "attendance")]
+        if self._has_tables or self.printed is None:
+            sources += [SERIES[name].note for name in ("census", "attendance")]
         footer = [
             ("Small numbers", "Nothing is hidden: a printed report is a public document and is shown as printed."),
             ("Sources", " ".join(sources)),
@@ -193,7 +194,7 @@ class PrintedTables:
         if self.printed is None:
             return "nothing given"
         parts = [_counted(len(self.printed.tables), "table")] if self._has_tables else []
-        return " and ".join([*parts, *(["cards"] if self._has_cards else [])])
+        return " and ".join([*parts, *(["a set of cards"] if self._has_cards else [])])
 
     def tiles(self) -> Tiles | None:
         """Return how many figures were read, how many are marked and how many findings there are."""

@@ -78,12 +78,18 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
         if name != cell and cell not in ALIASES:
             found.append(finding("column_respelt", file.name, f"read as '{name}'.", row=1, column=cell))
     strangers = [cell for cell in plain if ALIASES.get(clean_header(cell), clean_header(cell)) not in spec.columns]
+    if not where:
+        # The first line is then perhaps a pupil's, and must not be shown.
+        return where, [
+            finding("column_missing", file.name, f"the first line names none of the columns of {table}.", row=1,
+                    allowed=", ".join(spec.required), fix="Export the table again with its header.")
+        ]  # fmt: skip
     for name in spec.required:
         if name not in where:
             hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
             found.append(
                 finding("column_missing", file.name, f"the column '{name}' is missing.{hint}", row=1, column=name,
-                        fix=f"Name the column '{name}'.")
+                        fix=f"Add it, or name the column that holds it '{name}'.")
             )  # fmt: skip
     for name in spec.expected:
         if name not in where:

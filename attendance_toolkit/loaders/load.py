@@ -32,10 +32,13 @@ from attendance_toolkit.schema.tables import CENSUS_TABLES, PUPIL_FLAGS, UNUSED_
 from attendance_toolkit.store.keys import key_id, read_or_make_key
 from attendance_toolkit.store.quarantine import AsideFile, is_quarantine_header
 from attendance_toolkit.store.store import Store, is_store
-from attendance_toolkit.store.write import locked, manifest_for, write_load
+from attendance_toolkit.store.write import check_place, locked, manifest_for, write_load
 from attendance_toolkit.vocabulary.areas import area_of_laestab
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 
+_ENCODINGS = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
+#: Columns that only files of published statistics have, in the spelling of ``TextFile.columns``.
+_PUBLISHED_COLUMNS = {"timeperiod", "geographiclevel", "oldlacode", "sessoverallpercent", "sesspossible"}
 _PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll", "pupil_flags")
 
 
@@ -132,6 +135,7 @@ def load_files(
     if isinstance(store, Store):
         store.close()
     asked = census_of(census) if census else None
+    check_place(root)
     key = read_or_make_key(Path(key_file), root)
     with _workspace(memory_limit) as (con, private):
         run = _Run(con, private, key, asked)
@@ -157,7 +161,7 @@ def _refuse(report: ScreeningReport) -> None:
     blocking = [f for f in report.sorted_findings() if f.severity == "blocking"]
     if not blocking:
         return
-    more = f" ({len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    more = f" ({len(blocking) - 1} more; attendance screen lists them all.)" if len(blocking) > 1 else ""
     kind = UnreadableFileError if report.is_unreadable else ScreeningError
     error = kind(f"Nothing was loaded. {blocking[0]}{more}")
     error.report = report  # type: ignore[union-attr]
@@ -190,6 +194,11 @@ def _workspace(memory_limit: str | None) -> Iterator[tuple[duckdb.DuckDBPyConnec
         if memory_limit:
             con.execute("SET memory_limit = $limit", {"limit": memory_limit})
         yield con, private
+    except duckdb.OutOfMemoryException:
+        raise UnreadableFileError(
+            "There is not enough memory or disk space for so many files at once. Nothing was loaded; give one year of"
+            " returns at a time."
+        ) from None
     finally:
         con.close()
         shutil.rmtree(private, ignore_errors=True)
@@ -238,7 +247,10 @@ class _Run:
             if path.is_dir():
                 inside = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".csv" and p.is_file())
                 inside = _without_stores(inside, path)
-                if not inside:
+                if not inside and is_store(path):
+                    self._unreadable("file_missing", path, "this is a store, not a folder of extracts.",
+                                     "Name the folder of the extracts.")  # fmt: skip
+                elif not inside:
                     self._unreadable("file_missing", path, "the folder holds no CSV file.", "Check the folder.")
                 given += [(p, True) for p in inside]
             else:
@@ -271,7 +283,16 @@ class _Run:
                 self._unknown(file, in_folder)
                 continue
             if file.encoding != "utf-8":
-                self.report.add([finding("file_converted", file.name, f"read as {file.encoding} text, not UTF-8.")])
+                self.report.add(
+                    [
+                        finding(
+                            "file_converted",
+                            file.name,
+                            f"read as {_ENCODINGS[file.encoding]} text, not UTF-8.",
+                            fix="Check that letters with accents are right in it.",
+                        )
+                    ]
+                )
             if table == "pupil_flags":
                 flags.append(file)
                 continue
@@ -333,11 +354,19 @@ class _Run:
         if in_folder:
             self.report.add([finding("file_ignored", file.name, "left out: it is not a table of the school census.")])
             return
+        if _PUBLISHED_COLUMNS & set(file.columns):
+            self.report.add([
+                finding("file_unknown", file.name, "these are published statistics, not an extract with pupils.",
+                        fix="They are not loaded; name the file when you make a report:"
+                            " attendance report … --published FILE.")
+            ])  # fmt: skip
+            return
         known = ", ".join(sorted(CENSUS_TABLES))
         self.report.add([
             finding("file_unknown", file.name,
                     "it is not a table of the school census: neither its name nor its header says which.",
-                    allowed=f"names ending in _<table>.csv, with one of: {known}")
+                    allowed=f"names ending in _<table>.csv, with one of: {known}",
+                    fix="Published statistics are not loaded, but named with: attendance report … --published FILE.")
         ])  # fmt: skip
 
     # -- columns --

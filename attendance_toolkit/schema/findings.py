@@ -132,21 +132,77 @@ class ScreeningReport:
         )
 
     def to_text(self) -> str:
-        """Return the report as a person reads it: files first, then findings by severity."""
-        lines = [f"{len(self.files)} file{'s' if len(self.files) != 1 else ''} read."]
-        for f in self.files:
-            what = f"{f.layout} {f.table}".strip()
-            census = f", {f.census} census" if f.census else ""
-            lines.append(f"  {f.name}: {what}{census}, {f.rows:,} rows")
-        headings = {
-            "blocking": "Blocking: nothing is loaded until this is put right",
-            "quarantine": "Set aside: the rows or values below are not loaded, the rest is",
-            "warning": "Worth knowing",
-        }
-        for severity in SEVERITIES:
-            found = [f for f in self.sorted_findings() if f.severity == severity]
-            if found:
-                lines += ["", f"{headings[severity]} ({len(found)}):", *(f"  {f}" for f in found)]
-        if not self.findings:
-            lines.append("Nothing to report: the files are clean.")
+        """Return the report as a person reads it: files, a summary by rule when there is much, then findings."""
+        lines = self._files_text()
+        findings = self.sorted_findings()
+        if not findings:
+            return "\n".join([*lines, "Nothing to report: the files are clean."])
+        is_long = len(findings) > MOST_SHOWN
+        if is_long:
+            lines += ["", f"Summary ({len(findings):,} findings):", *self._summary_text()]
+        for severity, heading in _HEADINGS.items():
+            found = [f for f in findings if f.severity == severity]
+            if not found:
+                continue
+            lines += ["", f"{heading} ({len(found):,}):"]
+            for same in _by_rule(found).values():
+                shown = same[:MOST_OF_A_RULE] if is_long else same
+                lines += [f"  {f}" for f in shown]
+                if len(shown) < len(same):
+                    lines.append(
+                        f"  … and {len(same) - len(shown):,} more of '{same[0].rule}'"
+                        f" ({_many(sum(f.count for f in same[len(shown) :]), 'row')})."
+                    )
+        if is_long:
+            lines += ["", "All findings: attendance screen … --json"]
         return "\n".join(lines)
+
+    def _files_text(self) -> list[str]:
+        if not self.files:
+            return ["No file was read to its end, because of what follows."]
+        lines = [f"{_many(len(self.files), 'file')} read."]
+        if len(self.files) <= MOST_FILES:
+            for f in self.files:
+                census = f", {f.census} census" if f.census else ""
+                lines.append(f"  {f.name}: {f.layout} {f.table}".rstrip() + f"{census}, {_many(f.rows, 'row')}")
+            return lines
+        kinds: dict[str, list[FileInfo]] = {}
+        for f in self.files:
+            unused = f.table.endswith("(not used)")
+            kinds.setdefault("tables that are not used" if unused else f"{f.census or f.layout}", []).append(f)
+        for kind, files in kinds.items():
+            pupils = sum(f.rows for f in files if f.table in ("pupilonroll", "pupilnolongeronroll", "pupil_flags"))
+            rows = f", {_many(pupils, 'pupil row')}" if pupils else ""
+            lines.append(f"  {kind}: {_many(len(files), 'file')}{rows}")
+        return lines
+
+    def _summary_text(self) -> list[str]:
+        lines = []
+        for severity in SEVERITIES:
+            for rule, same in _by_rule([f for f in self.sorted_findings() if f.severity == severity]).items():
+                rows, files = sum(f.count for f in same), len({f.file for f in same})
+                lines.append(f"  {severity:10} {rule:22} {_many(rows, 'row'):>14} in {_many(files, 'file')}")
+        return lines
+
+
+#: With more findings than this, text begins with a summary and shows only some of each rule.
+MOST_SHOWN = 12
+MOST_OF_A_RULE = 3
+#: More files than this are named by census only.
+MOST_FILES = 20
+_HEADINGS = {
+    "blocking": "Blocking: nothing is loaded until this is put right",
+    "quarantine": "Set aside: the rows or values below are not loaded, the rest is",
+    "warning": "Worth knowing",
+}
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _by_rule(findings: list[Finding]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.rule, []).append(finding)
+    return found

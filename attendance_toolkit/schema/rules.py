@@ -72,6 +72,7 @@ flag_value            | codes        | quarantine | a pupil flag is Yes or No
 flag_year             | codes        | quarantine | a pupil flag has an academic year
 sessions_not_number   | arithmetic   | quarantine | sessions are whole numbers
 sessions_negative     | arithmetic   | quarantine | sessions are not negative
+sessions_too_many     | arithmetic   | quarantine | a session row has no more sessions than the term has weekdays for
 sessions_blank        | arithmetic   | warning    | every session row has a number of sessions
 possible_blank        | arithmetic   | quarantine | a pupil with session rows has possible sessions
 possible_too_many     | arithmetic   | quarantine | possible sessions fit into the weekdays of the term

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 ALIASES = {
     "gender": "sex",  # until the summer 2023 returns
     "absencesessions": "sessions",  # until the summer 2020 returns
+    "uniquepupilnumber": "upn",
     "dfenumber": "laestab",
     "dfeno": "laestab",
 }

@@ -32,6 +32,21 @@ from attendance_toolkit.store.store import (
 )
 
 
+def check_place(root: Path) -> None:
+    """Make sure that a store can lie where it is wanted, before anything is read for it.
+
+    Raises
+    ------
+    StoreError
+        There is a file in its place, or where one of its folders would have to be.
+    """
+    for path in (root, *root.absolute().parents):
+        if path.exists():
+            if not path.is_dir():
+                raise StoreError(f"'{path.name}' is a file, not a folder for a store. Name an empty or new folder.")
+            return
+
+
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Keep two loads from writing into one store at the same time.
@@ -41,16 +56,19 @@ def locked(root: Path) -> Iterator[None]:
     StoreError
         Another load holds the store.
     """
+    check_place(root)
     made = not root.exists()
-    root.mkdir(parents=True, exist_ok=True)
     lock = root / LOCK
     try:
+        root.mkdir(parents=True, exist_ok=True)
         os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         raise StoreError(
             f"Another load is writing into '{root.name}'. If none is running, delete the file {LOCK} in it and try"
             " again."
         ) from None
+    except OSError as error:
+        raise StoreError(f"The store '{root.name}' cannot be written ({error.strerror}). Check your access.") from None
     try:
         yield
     finally:
@@ -129,6 +147,12 @@ def write_load(
         text = json.dumps(new, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         (prepared / MANIFEST).write_text(text, encoding="utf-8")
         _exchange(root, prepared)
+    except (duckdb.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise StoreError(
+            f"The store '{root.name}' could not be written ({reason}); it is as it was before. Check the space on its"
+            " disk and your access."
+        ) from error
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     return new

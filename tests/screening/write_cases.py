@@ -195,6 +195,7 @@ case(
     "sessions_not_number", changed(ON, 1, termlysessionspossible="12.5"), changed(ON, 1, termlysessionspossible="12.0")
 )
 case("sessions_negative", details([("p0", "M", -2)]), details([("p0", "M", "2.0")]))
+case("sessions_too_many", details([("p0", "/", 2000)]), details([("p0", "/", 100)]))
 case("sessions_blank", details([("p0", "M", "")]))
 case("possible_blank", changed(ON, 1, termlysessionspossible=""))
 case("possible_too_many", changed(ON, 1, termlysessionspossible="400"))

@@ -7,8 +7,8 @@ from __future__ import annotations
 from attendance_toolkit.loaders._return_files import table_sql
 from attendance_toolkit.loaders._values import codes_on, listed, parse_whole, show
 from attendance_toolkit.loaders.school_census.reading import read
-from attendance_toolkit.loaders.school_census.work import DETAILS, Stack, Work
-from attendance_toolkit.schema.census import Carried, session_day
+from attendance_toolkit.loaders.school_census.work import DETAILS, Stack, Work, half_term_text
+from attendance_toolkit.schema.census import MOST_SESSIONS, Carried, session_day
 from attendance_toolkit.schema.tables import CENSUS_TABLES
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import REASON_COLUMNS
@@ -36,6 +36,7 @@ def _read_details(work: Work, carried: Carried) -> None:
     work.con.execute(f"DROP TABLE IF EXISTS details_{carried.item}")
     work.con.execute(f"DROP TYPE IF EXISTS {kind}")
     work.con.execute(f"CREATE TYPE {kind} AS ENUM ({listed(codes.known)})")
+    most = MOST_SESSIONS[carried.half_term][1]
     stack = work.details[carried.item] = Stack(f"details_{carried.item}")
     files = []
     for number, group in enumerate(work.returns):
@@ -51,9 +52,9 @@ def _read_details(work: Work, carried: Carried) -> None:
                 f" TRY_CAST({sessions} AS DOUBLE) AS s,"
                 f" coalesce(TRY_CAST({reason} AS {kind}),"
                 f" TRY_CAST(coalesce(upper(trim({reason})), '-') AS {kind})) AS c,"
-                # 0 good, 1 not a whole number or negative, 2 blank number, 3 unknown code
+                # 0 good, 1 not a possible number, 2 blank number, 3 unknown code
                 f" CASE WHEN {sessions} IS NULL THEN 2::TINYINT"
-                f" WHEN s IS NULL OR s < 0 OR s <> floor(s) OR s > 100000 THEN 1::TINYINT"
+                f" WHEN s IS NULL OR s < 0 OR s <> floor(s) OR s > {most} THEN 1::TINYINT"
                 f" WHEN c IS NULL THEN 3::TINYINT ELSE 0::TINYINT END AS fault",
             ))  # fmt: skip
     if not files:
@@ -99,10 +100,9 @@ def _report_faults(work: Work, carried: Carried, stack: Stack) -> None:
             """
         ):
             if fault == 1:
-                negative = parse_whole(sessions)[1] == "negative"
+                rule, what = _fault_of(sessions, carried)
                 work.draft_at(
-                    "sessions_negative" if negative else "sessions_not_number", stack, first,
-                    f"'{show(sessions)}' is {'negative' if negative else 'not a whole number'}.",
+                    rule, stack, first, f"'{show(sessions)}' {what}",
                     column="sessions", value=show(sessions), count=count, fix="The pupil's row is set aside.",
                 )  # fmt: skip
             elif fault == 2:
@@ -115,20 +115,37 @@ def _report_faults(work: Work, carried: Carried, stack: Stack) -> None:
                     rule, stack, first, says, column="attendancereason", value=show(reason), count=count,
                     allowed=", ".join(codes.in_use), fix="Sessions under this code are set aside.",
                 )  # fmt: skip
+    fault_rule = (
+        "CASE WHEN d.s < 0 THEN 'sessions_negative' WHEN d.s = floor(d.s) THEN 'sessions_too_many'"
+        " ELSE 'sessions_not_number' END"
+    )
     # A pupil whose sessions cannot be read cannot be counted; one with a stray code can.
     work.con.execute(
         f"""
         INSERT INTO set_aside
-        SELECT DISTINCT k.rid, CASE WHEN d.s < 0 THEN 'sessions_negative' ELSE 'sessions_not_number' END
+        SELECT DISTINCT k.rid, {fault_rule}
         FROM {stack.name} d JOIN keyed k USING (in_group, key, nativeid) WHERE d.fault = 1
         """
     )
     work.con.execute(
         f"INSERT INTO rows_aside SELECT '{carried.item}', rowid,"
-        " CASE WHEN fault = 3 THEN 'register_code' WHEN s < 0 THEN 'sessions_negative'"
-        " ELSE 'sessions_not_number' END"
-        f" FROM {stack.name} WHERE fault IN (1, 3)"
+        f" CASE WHEN fault = 3 THEN 'register_code' ELSE {fault_rule} END FROM {stack.name} d WHERE fault IN (1, 3)"
     )
+
+
+def _fault_of(text: str, carried: Carried) -> tuple[str, str]:
+    """Return the rule a number of sessions breaks, and what is wrong with it."""
+    number, fault = parse_whole(text)
+    if fault == "negative":
+        return "sessions_negative", "is negative."
+    try:
+        is_whole = number is not None or float(text).is_integer()
+    except (ValueError, OverflowError):
+        is_whole = False
+    if not is_whole:
+        return "sessions_not_number", "is not a whole number."
+    most = MOST_SESSIONS[carried.half_term][1]
+    return "sessions_too_many", f"sessions do not fit into {half_term_text(carried)}: {most} is the most."
 
 
 def _sum_details(work: Work, carried: Carried) -> None:
