@@ -150,8 +150,7 @@ class ScreeningReport:
                 lines += [f"  {f}" for f in shown]
                 if len(shown) < len(same):
                     lines.append(
-                        f"  … and {len(same) - len(shown):,} more of '{same[0].rule}'"
-                        f" ({_many(sum(f.count for f in same[len(shown) :]), 'row')})."
+                        f"  … and {len(same) - len(shown):,} more of '{same[0].rule}' ({_amount(same[MOST_OF_A_RULE:])})."
                     )
         if is_long:
             lines += ["", "All findings: attendance screen … --json"]
@@ -180,8 +179,8 @@ class ScreeningReport:
         lines = []
         for severity in SEVERITIES:
             for rule, same in _by_rule([f for f in self.sorted_findings() if f.severity == severity]).items():
-                rows, files = sum(f.count for f in same), len({f.file for f in same})
-                lines.append(f"  {severity:10} {rule:22} {_many(rows, 'row'):>14} in {_many(files, 'file')}")
+                files = len({f.file for f in same})
+                lines.append(f"  {severity:10} {rule:22} {_amount(same):>14} in {_many(files, 'file')}")
         return lines
 
 
@@ -199,6 +198,12 @@ _HEADINGS = {
 
 def _many(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _amount(findings: list[Finding]) -> str:
+    """Return how many rows findings are about, or how many they are when they are about whole files."""
+    rows = sum(f.count for f in findings if f.row is not None)
+    return _many(rows, "row") if rows else _many(len(findings), "finding")
 
 
 def _by_rule(findings: list[Finding]) -> dict[str, list[Finding]]:
