@@ -161,7 +161,10 @@ def _convert(path: Path, target: Path, encoding: str) -> int:
         with (
             path.open("r", encoding=encoding, newline="") as source,
             os.fdopen(
-                os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
+                os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600),
+                "w",
+                encoding="utf-8",
+                newline="",
             ) as out,
         ):
             while text := source.read(_CHUNK):

@@ -188,7 +188,8 @@ def _whole_rows(reports: Iterable[_Report], code: str) -> list[Mapping[str, Any]
 
 def _area_line(code: str, name: str, reports: list[_Report]) -> _AreaLine:
     # A page of another kind (a printed report checked, say) has no rates and does not set the year of the line.
-    rated = [report for report in reports if any(row.get("measure") == "overall_absence_rate" for row in report.rows)]
+    shown = {measure for measure, _ in _SHOWN}
+    rated = [report for report in reports if any(row.get("measure") in shown for row in report.rows)]
     latest = max(report.academic_year for report in rated or reports)
     rows = _whole_rows(rated, code)
     values: dict[str, Mapping[str, Any]] = {}

@@ -169,7 +169,12 @@ def merge_quarantine(
 
 def _open_private(path: Path) -> TextIO:
     """Open a new text file that only the user can read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="")
+    return os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600),
+        "w",
+        encoding="utf-8",
+        newline="",
+    )
 
 
 def _old_files(
