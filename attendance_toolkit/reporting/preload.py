@@ -14,3 +14,6 @@ import pandas
 import pyarrow.parquet
 
 import attendance_toolkit.notebook
+
+# Each fork first imports the main module of the process that asked for it, and that imports the runner.
+import attendance_toolkit.reporting.run
