@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from attendance_toolkit.loaders.demo import synthetic_store
 from attendance_toolkit.reporting import run
 from attendance_toolkit.reporting.catalogue import find_notebook
-from attendance_toolkit.loaders.demo import synthetic_store
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import find_area
 
@@ -45,10 +45,9 @@ def plain(notebook: Path, names: list[str], store: Path, folder: Path) -> float:
     started = time.perf_counter()
     for name in names:
         out = folder / f"{name}.ipynb"
-        subprocess.run(
-            [sys.executable, "-m", "papermill", str(notebook), str(out), "-p", "area", name, "-p", "store", str(store), "--no-progress-bar"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--no-progress-bar"]
+        command += ["-p", "area", name, "-p", "store", str(store)]
+        subprocess.run(command, check=True, capture_output=True)
         subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", str(out)], check=True, capture_output=True)
     return time.perf_counter() - started
 
@@ -78,12 +77,18 @@ def main() -> None:
         answer = subprocess.run([sys.executable, "-c", PARTS, str(store)], check=True, capture_output=True, text=True)
         imports, kernel, figures = map(float, answer.stdout.split())
         print(f"cores {os.cpu_count()}")
-        print(f"one report, warm: {warm:.2f} s; executing {outcome.seconds['execute']:.2f}, page {outcome.seconds['page']:.2f}")
-        print(f"  of the executing: measures {kernel:.2f}, figures {figures:.2f}; imports {imports:.2f} are saved by the fork")
+        print(
+            f"one report, warm: {warm:.2f} s; executing {outcome.seconds['execute']:.2f}, page {outcome.seconds['page']:.2f}"
+        )
+        print(
+            f"  of the executing: measures {kernel:.2f}, figures {figures:.2f}; imports {imports:.2f} are saved by the fork"
+        )
         results = {}
         for workers in (2, 3):
             results[workers], _ = toolkit(entry, names, store, folder / f"ours-{workers}", workers)
-            print(f"ten reports, runner, {workers} workers: {results[workers]:.1f} s ({results[workers] / 10:.2f} each)")
+            print(
+                f"ten reports, runner, {workers} workers: {results[workers]:.1f} s ({results[workers] / 10:.2f} each)"
+            )
         slow = plain(entry.path, names, store, folder)
         print(f"ten reports, papermill and nbconvert command lines: {slow:.1f} s ({slow / 10:.2f} each)")
         best = min(results, key=results.get)

@@ -241,7 +241,12 @@ def record_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> di
     0.005
     """
     symbol = first["symbol"] or second["symbol"]
-    found: dict[str, Any] = {"measure": f"{first['measure']}_change", "numerator": math.nan, "denominator": math.nan, "symbol": symbol}
+    found: dict[str, Any] = {
+        "measure": f"{first['measure']}_change",
+        "numerator": math.nan,
+        "denominator": math.nan,
+        "symbol": symbol,
+    }
     if symbol:
         return {**found, "rate": math.nan, "lower": math.nan, "upper": math.nan}
 

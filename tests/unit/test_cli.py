@@ -44,7 +44,11 @@ def test_reports_of_two_areas_land_with_an_index_and_one_failure_does_not_stop_t
         (("overveiw", "--area", "Bury", "--year", "2023/24"), 9, "Did you mean 'overview'?"),
         (("overview", "--area", "Burry", "--year", "2023/24"), 3, "Did you mean 'Bury'?"),
         (("overview", "--area", "Bury", "--year", "2023"), 10, "Write both years, for example 2023/24."),
-        (("overview", "--area", "Bury", "--year", "2023/24", "--audience", "press"), 8, "Use one of: internal, partner."),
+        (
+            ("overview", "--area", "Bury", "--year", "2023/24", "--audience", "press"),
+            8,
+            "Use one of: internal, partner.",
+        ),
     ],
 )
 def test_a_slip_gives_one_sentence_and_nothing_is_written(synthetic_store, tmp_path, arguments, status, says):
