@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from attendance_toolkit.deepdives.overview_data import (
+    COVID_YEARS,
+    GROUPS,
+    HEADLINE,
+    MAINSTREAM,
+    NO_DATA_YEARS,
+    TABLE_1,
+    Lookup,
+    OverviewData,
+    Record,
+)
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
-from attendance_toolkit.inputs import Inputs
-from attendance_toolkit.metrics.absence import attendance_bands, reason_rates, record_difference
+from attendance_toolkit.metrics.absence import record_difference
 from attendance_toolkit.metrics.cards import (
-    attendance_from_absence,
     equivalent_at_current_cohort,
     lost_learning,
     three_year_mean,
 )
 from attendance_toolkit.metrics.overview import (
-    by_characteristic,
-    headline_rows,
     latest_year,
-    measure_rows,
-    merge_few_unknown,
-    unknown_rows,
-    with_all_schools,
 )
 from attendance_toolkit.presentation.blocks import (
     Cell,
@@ -42,7 +45,7 @@ from attendance_toolkit.presentation.blocks import (
     Tiles,
 )
 from attendance_toolkit.presentation.figures import bars, small_multiples_by_year
-from attendance_toolkit.presentation.formats import count_cell, rate_cell, records, source_of
+from attendance_toolkit.presentation.formats import count_cell, rate_cell, source_of
 from attendance_toolkit.presentation.narrative import (
     change_sentence,
     compared_with,
@@ -60,7 +63,6 @@ from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_be
 from attendance_toolkit.vocabulary.columns import (
     ALL,
     ALL_SCHOOLS,
-    CELL_COUNTS,
     LABELS,
     MAIN_PHASES,
     NC_YEARS,
@@ -71,31 +73,6 @@ from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
 from attendance_toolkit.vocabulary.rounding import show_number
 from attendance_toolkit.vocabulary.series import SERIES
 
-HEADLINE = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
-TABLE_1 = (
-    "attendance_rate",
-    "authorised_absence_rate",
-    "unauthorised_absence_rate",
-    "persistent_absence_rate",
-    "severe_absence_rate",
-)
-GROUPS = ("fsm_eligible", "fsm6", "sen_provision", "sex", "ethnicity_major", "first_language")
-FEW = ("nc_year", "looked_after", "social_worker")
-MAINSTREAM = "Primary and secondary"
-#: DfE published no full year for 2019/20: the census of that summer was not taken.
-NO_DATA_YEARS = (201920,)
-
-#: What the main measures are made of: groups and terms need no bands and no reasons.
-_MAIN_COUNTS = (
-    "enrolments",
-    "sessions_possible",
-    "sessions_authorised",
-    "sessions_unauthorised",
-    "sessions_covid",
-    "persistent_absentees",
-    "severe_absentees",
-    *(name for name in CELL_COUNTS if name.startswith(("square_", "cross_"))),
-)
 _SHORT = {
     "overall_absence_rate": "Overall absence",
     "persistent_absence_rate": "Persistent absence",
@@ -109,17 +86,12 @@ _DEFINITIONS = (
     " Persistent absence: an enrolment that missed 10% or more of its own possible sessions; severe absence: 50% or more."
     " Intervals are 95% intervals; those of session rates take the pupil as the unit."
 )
-_NOT_KNOWN_INTO = {
-    "fsm_eligible": "Not known to be FSM eligible",
-    "fsm6": "Not FSM in the last six years",
-    "sen_provision": "No SEN",
-}
+_COVID_NOTE = "The coronavirus pandemic affected attendance and how it was recorded in 2020/21 and 2021/22."
 _DEFINED = {
     "overall_absence_rate": "sessions missed as a share of possible sessions",
     "persistent_absence_rate": "enrolments missing 10% or more of their own possible sessions",
     "severe_absence_rate": "enrolments missing 50% or more of their own possible sessions",
 }
-Record = Mapping[str, Any]
 
 
 def _or_notice(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,20 +120,6 @@ def _or_nothing(method: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-class Lookup:
-    """Cleared rows by their groups: ``lookup(area_code=..., measure=...)`` gives one record or None."""
-
-    def __init__(self, table: ProtectedTable, keys: Sequence[str]) -> None:
-        self._keys = tuple(keys)
-        self._rows: dict[tuple[Any, ...], Record] = {}
-        for record in records(table):
-            self._rows.setdefault(tuple(record[key] for key in self._keys), record)
-
-    def __call__(self, **wanted: Any) -> Record | None:
-        """Return the record, or None."""
-        return self._rows.get(tuple(wanted[key] for key in self._keys))
-
-
 def _rate(record: Record | None) -> Cell:
     return Cell(symbol="x") if record is None else rate_cell(record)
 
@@ -170,187 +128,8 @@ def _count(record: Record | None, name: str = "numerator") -> Cell:
     return Cell(symbol="x") if record is None else count_cell(record, name)
 
 
-class Overview:
-    """The overview of one area and year. Tables are computed once, when first asked for.
-
-    Every table here is a ``ProtectedTable``; what is shown is made from those alone.
-    """
-
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs = inputs
-        self.area = inputs.area
-        self.year = inputs.academic_year
-        self.shown_year = show_academic_year(self.year)
-        #: Characteristics whose few unknown pupils are counted with another level (see ``groups``).
-        self._merged: tuple[str, ...] = ()
-
-    # -- cleared tables ------------------------------------------------------------------------------
-
-    @property
-    def is_local(self) -> bool:
-        """Whether there are pupil-level figures."""
-        return self.inputs.store is not None
-
-    @cached_property
-    def groups(self) -> ProtectedTable:
-        """Main measures by area, year, phase and each characteristic, from pupil-level data or the bands file."""
-        keys = ["area_code", "academic_year", "phase"]
-        by = [*keys, "characteristic", "level"]
-        if self.is_local:
-            cells = self._local_by_group
-            few = self.inputs.local_cells(["phase", *FEW], counts=_MAIN_COUNTS)
-            if self.inputs.policy.threshold is not None:
-                cells, self._merged = merge_few_unknown(cells, keys, _NOT_KNOWN_INTO, self.inputs.policy.threshold)
-            parts = [
-                by_characteristic(cells, keys, GROUPS),
-                by_characteristic(few, keys, FEW).query("characteristic != @ALL"),
-                self._mainstream(few, keys),
-            ]
-            table = self.inputs.protect_local(measure_rows(pd.concat(parts, ignore_index=True), by))
-            return _with_column(table, dataset=self.inputs.series)
-        cells = self._bands
-        if cells.empty:
-            raise NoDataError("Figures by pupil group need pupil-level data or DfE's absence bands file.")
-        parts = [
-            by_characteristic(cells, keys, ["fsm_eligible", "sen_provision", "sex"]),
-            self._mainstream(cells, keys),
-        ]
-        rows = measure_rows(pd.concat(parts, ignore_index=True), by)
-        return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
-
-    @staticmethod
-    def _mainstream(cells: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-        mainstream = cells[cells["phase"].isin(["Primary", "Secondary"])].assign(phase=MAINSTREAM)
-        rows = by_characteristic(mainstream, keys, ["nc_year"])
-        return rows[(rows["characteristic"] == "nc_year") & (rows["phase"] == MAINSTREAM)]
-
-    @cached_property
-    def _local_by_group(self) -> pd.DataFrame:
-        return self.inputs.local_cells(["phase", *GROUPS], counts=_MAIN_COUNTS)
-
-    @cached_property
-    def _local_by_phase(self) -> pd.DataFrame:
-        return with_all_schools(self.inputs.local_cells(["phase"]), ["area_code", "academic_year", "phase"])
-
-    @cached_property
-    def _bands(self) -> pd.DataFrame:
-        cells = self.inputs.published_cells("absence_bands")
-        if cells.empty:
-            return cells
-        counts = [name for name in CELL_COUNTS if name in cells.columns]
-        return cells[cells["phase"] != ALL_SCHOOLS].astype(dict.fromkeys(counts, "float64"))
-
-    @cached_property
-    def cards(self) -> ProtectedTable:
-        """Rows of the headline cards for the area, all schools and each phase (pupil-level data only)."""
-        return self.inputs.protect_local(headline_rows(self._local_by_phase, ["area_code", "academic_year", "phase"]))
-
-    @cached_property
-    def published(self) -> ProtectedTable:
-        """Published rates by phase, both series, for the areas compared."""
-        rows = self.inputs.published_rates()
-        full = rows[rows["measure"].isin(TABLE_1 + HEADLINE) & (rows["period"] == "year")]
-        # The census publishes absence only; attendance is what it leaves.
-        census = full[(full["series"] == "census") & ~full["measure"].eq("attendance_rate")]
-        return self.inputs.show_published(pd.concat([full, attendance_from_absence(census)], ignore_index=True))
-
-    @cached_property
-    def reasons(self) -> ProtectedTable:
-        """Absence by reason for each phase: local, and the attendance series where files give it."""
-        tables = []
-        if self.is_local:
-            cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
-            rows = reason_rates(cells, ["area_code", "academic_year", "phase"])
-            tables.append(self.inputs.protect_local(rows))
-        rates = self.inputs.published_rates()
-        if "reason" in rates.columns:
-            chosen = (rates["measure"] == "reason_rate") & (rates["period"] == "year")
-            chosen &= rates["academic_year"] == self.year
-            if chosen.any():
-                tables.append(self.inputs.show_published(rates[chosen]))
-        if not tables:
-            raise NoDataError("Reasons for absence need pupil-level data or DfE's attendance series.")
-        return ProtectedTable.concat(tables)
-
-    @cached_property
-    def bands(self) -> ProtectedTable:
-        """Enrolments by band of overall absence, for each phase."""
-        keys = ["area_code", "academic_year", "phase"]
-        if self.is_local:
-            cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
-            rows = attendance_bands(cells, keys)
-            # The bands of a line add up to its enrolments, which the page shows: a single blank would be open.
-            total = rows[rows["band"] == rows["band"].iloc[0]].assign(band=ALL)
-            total = total.assign(numerator=total["denominator"], rate=1.0)
-            cleared = self.inputs.protect_local(pd.concat([rows, total], ignore_index=True))
-            return cleared.select(band=list(dict.fromkeys(rows["band"])))
-        cells = self._bands
-        if cells.empty:
-            raise NoDataError("Bands of absence need pupil-level data or DfE's absence bands file.")
-        rows = attendance_bands(with_all_schools(cells, keys), keys)
-        return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
-
-    @cached_property
-    def terms(self) -> ProtectedTable:
-        """Main measures by term and phase: local, else the attendance series by term."""
-        if not self.is_local:
-            rates = self.inputs.published_rates()
-            chosen = rates["period"].isin(list(TERM_LABELS)) & (rates["academic_year"] == self.year)
-            rows = rates[chosen & rates["measure"].isin(HEADLINE)]
-            if rows.empty:
-                raise NoDataError("Absence by term needs pupil-level data or the attendance series' term files.")
-            return self.inputs.show_published(rows.rename(columns={"period": "term"}))
-        cells = self.inputs.local_cells(["phase", "term"], counts=_MAIN_COUNTS, years=[self.year])
-        keys = ["area_code", "academic_year", "phase", "term"]
-        return self.inputs.protect_local(measure_rows(with_all_schools(cells, keys), keys))
-
-    @cached_property
-    def unknown(self) -> ProtectedTable:
-        """Share of enrolments whose characteristic is not known."""
-        keys = ["area_code", "academic_year"]
-        if self.is_local:
-            cells = self._local_by_group[self._local_by_group["academic_year"] == self.year]
-            rows = unknown_rows(cells[cells["phase"].isin(MAIN_PHASES)], keys, GROUPS)
-            return self.inputs.protect_local(rows)
-        if self._bands.empty:
-            raise NoDataError("What is not known about pupils needs pupil-level data or DfE's absence bands file.")
-        rows = unknown_rows(self._bands, keys, ("sex", "fsm_eligible", "sen_provision"))
-        return self.inputs.show_published(rows.assign(series="census"))
-
-    # -- which figures speak for the area ------------------------------------------------------------
-
-    @cached_property
-    def _published_lookup(self) -> Lookup:
-        return Lookup(self.published, ["series", "area_code", "academic_year", "phase", "measure"])
-
-    @cached_property
-    def _cards_lookup(self) -> Lookup:
-        return Lookup(self.cards, ["area_code", "academic_year", "phase", "measure"])
-
-    def _own(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
-        """The area's own figure: pupil-level where there is a store, else the published census."""
-        if self.is_local:
-            return self._cards_lookup(area_code=self.area.code, academic_year=year, phase=phase, measure=measure)
-        return self._from("census", self.area.code, measure, year, phase)
-
-    def _from(self, series: str, area: str, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
-        return self._published_lookup(series=series, area_code=area, academic_year=year, phase=phase, measure=measure)
-
-    def _england(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
-        """England's census figure, unless the area is England itself."""
-        return None if self.area.code == ENGLAND else self._from("census", ENGLAND, measure, year, phase)
-
-    def _change(self, measure: str, phase: str = ALL_SCHOOLS) -> tuple[Record, Record, Record] | None:
-        """Records of the year before, this year and the change, or None where a side is missing."""
-        previous = academic_year_before(self.year)
-        before, after = self._own(measure, previous, phase), self._own(measure, self.year, phase)
-        if not (is_shown(before) and is_shown(after)):
-            return None
-        return before, after, record_difference(after, before)
-
-    @property
-    def _own_series(self) -> str:
-        return SERIES[self.inputs.series if self.is_local else "census"].label
+class Overview(OverviewData):
+    """The overview of one area and year as blocks; its tables are those of ``OverviewData``."""
 
     # -- blocks --------------------------------------------------------------------------------------
 
@@ -572,6 +351,7 @@ class Overview:
             title=self._trend_title(measure),
             subtitle=f"{_capital(_DEFINED[measure])}, {self.area.name} and England, by school type",
             gap_years=NO_DATA_YEARS,
+            notes=(_COVID_NOTE,) if set(COVID_YEARS) & set(self._trend_years()) else (),
         )
 
     def _lines(self) -> list[tuple[str, str]]:
@@ -808,7 +588,9 @@ class Overview:
                         f" {year}: {percent(one['rate'])} against {percent(two['rate'])}, a gap of {points(gap['rate'])}"
                         f" (95% interval {low_text} to {high_text})."
                     )
-        if not sentences:
+        if sentences:
+            sentences.append("Gaps are worked out before rounding.")
+        else:
             sentences = [
                 f"None of the {compared} gaps that can be shown is clear of chance."
                 if compared
@@ -1122,7 +904,3 @@ def _counted(number: int, word: str) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _with_column(table: ProtectedTable, **values: str) -> ProtectedTable:
-    return ProtectedTable(table.rows.assign(**values), table.rule, table.source, table.is_synthetic)
