@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -119,14 +119,21 @@ class Inputs:
         cells = absence_cells(relation, ["la_code", "academic_year", *by], rules=rules, counts=counts)
         return for_areas(cells, self.local_members)
 
-    def protect_local(self, rows: pd.DataFrame) -> ProtectedTable:
-        """Return local MEASURE rows as this audience may see them, parts and totals taken together."""
-        lines: dict[str, tuple[str, set[str]]] = {}
+    def protect_local(
+        self, rows: pd.DataFrame, *, sums: Mapping[str, Sequence[tuple[str, set[str]]]] | None = None
+    ) -> ProtectedTable:
+        """Return local MEASURE rows as this audience may see them, parts and totals taken together.
+
+        Parameters
+        ----------
+        sums
+            Further sums among the rows: column -> (a total, its parts), ...
+        """
+        lines: dict[str, Sequence[tuple[str, set[str]]]] = dict(sums or {})
         if "phase" in rows.columns:
-            lines["phase"] = (ALL_SCHOOLS, {*MAIN_PHASES, "Unknown"})
-        for name in ("level", "band"):
-            if name in rows.columns:
-                lines[name] = (ALL, set(rows[name]) - {ALL})
+            lines["phase"] = [(ALL_SCHOOLS, {*MAIN_PHASES, "Unknown"})]
+        if "level" in rows.columns:
+            lines["level"] = [(ALL, set(rows["level"]) - {ALL})]
         rows = rows.assign(series=self.series)
         return protect(rows, self.policy, source=self.source, additive=lines, is_synthetic=self.is_synthetic)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
-from attendance_toolkit.metrics.absence import attendance_bands, reason_rates, record_difference
+from attendance_toolkit.metrics.absence import BAND_SUMS, attendance_bands, band_sums, reason_rates, record_difference
 from attendance_toolkit.metrics.cards import (
     attendance_from_absence,
 )
@@ -121,9 +121,10 @@ class OverviewData:
             few = self.inputs.local_cells(["phase", *FEW], counts=_MAIN_COUNTS)
             if self.inputs.policy.threshold is not None:
                 cells, self._merged = merge_few_unknown(cells, keys, _NOT_KNOWN_INTO, self.inputs.policy.threshold)
+            others = by_characteristic(few, keys, FEW)
             parts = [
                 by_characteristic(cells, keys, GROUPS),
-                by_characteristic(few, keys, FEW).query("characteristic != @ALL"),
+                others[others["characteristic"] != ALL],
                 self._mainstream(few, keys),
             ]
             table = self.inputs.protect_local(measure_rows(pd.concat(parts, ignore_index=True), by))
@@ -199,10 +200,11 @@ class OverviewData:
         if self.is_local:
             cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
             rows = attendance_bands(cells, keys)
-            # The bands of a line add up to its enrolments, which the page shows: a single blank would be open.
-            total = rows[rows["band"] == rows["band"].iloc[0]].assign(band=ALL)
-            total = total.assign(numerator=total["denominator"], rate=1.0)
-            cleared = self.inputs.protect_local(pd.concat([rows, total], ignore_index=True))
+            # With the enrolments and the persistent and severe absentees on the same page, two sums of bands are
+            # known as well as their total: a single blank among their parts would be open.
+            totals = band_sums(rows)
+            sums = {"band": [(label, set(parts)) for label, parts in BAND_SUMS]}
+            cleared = self.inputs.protect_local(pd.concat([rows, totals], ignore_index=True), sums=sums)
             return cleared.select(band=list(dict.fromkeys(rows["band"])))
         cells = self._bands
         if cells.empty:

@@ -6,7 +6,7 @@ one registry for the whole release; until that exists the page says so (docs/dec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def protect(
     policy: Policy,
     *,
     source: str,
-    additive: Mapping[str, tuple[str, Collection[str]]] | Iterable[str] = (),
+    additive: Mapping[str, Sequence[tuple[str, Collection[str]]]] | Iterable[str] = (),
     is_synthetic: bool = False,
 ) -> ProtectedTable:
     """Return the rows as they may be shown under the policy.
@@ -39,8 +39,8 @@ def protect(
         MEASURE rows with the column ``enrolments``: how many stand behind each row.
     additive
         Columns along which counts add up to a total: names (the total is the level "All", the parts are
-        all others), or name -> (the total, its parts). Secondary hiding works along these lines, where
-        the total is among the rows.
+        all others), or name -> [(a total, its parts), ...]. Secondary hiding works along these lines,
+        where the total is among the rows.
 
     Raises
     ------
@@ -59,7 +59,9 @@ def protect(
         raise DisclosureError(f"Rows to be protected need the columns {', '.join(missing)}.")
     rows = rows.reset_index(drop=True).copy()
     lines = (
-        dict(additive) if isinstance(additive, Mapping) else {name: (ALL, set(rows[name]) - {ALL}) for name in additive}
+        dict(additive)
+        if isinstance(additive, Mapping)
+        else {name: [(ALL, set(rows[name]) - {ALL})] for name in additive}
     )
     if policy.threshold is not None:
         hidden = _primary(rows, policy.threshold)
@@ -105,7 +107,9 @@ def _groups(rows: pd.DataFrame) -> list[str]:
     return [name for name in rows.columns if name not in (*MEASURE_CORE, "enrolments")]
 
 
-def _secondary(rows: pd.DataFrame, hidden: pd.Series, lines: Mapping[str, tuple[str, Collection[str]]]) -> pd.Series:
+def _secondary(
+    rows: pd.DataFrame, hidden: pd.Series, lines: Mapping[str, Sequence[tuple[str, Collection[str]]]]
+) -> pd.Series:
     """Hide more until no line of parts with a shown total has exactly one hidden part."""
     groups = _groups(rows)
     # First the sizes of the groups: a group whose size must stay unknown is hidden in every measure,
@@ -128,13 +132,18 @@ def _close_lines(
     frame: pd.DataFrame,
     hidden: pd.Series,
     size: pd.Series,
-    lines: Mapping[str, tuple[str, Collection[str]]],
+    lines: Mapping[str, Sequence[tuple[str, Collection[str]]]],
     keys: list[str],
 ) -> pd.Series:
     """Hide the smallest shown part of every line with one hidden part, until there is none."""
     mask = hidden.to_numpy(dtype=bool, copy=True)
     order = size.fillna(np.inf).to_numpy(dtype=float)
-    closed = [line for column in lines for line in _lines_along(frame, column, *lines[column], keys)]
+    closed = [
+        line
+        for column, sums in lines.items()
+        for total, parts in sums
+        for line in _lines_along(frame, column, total, parts, keys)
+    ]
     changed = True
     while changed:
         changed = False

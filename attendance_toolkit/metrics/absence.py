@@ -140,6 +140,27 @@ def attendance_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
+#: Sums of bands that other figures of a page give away: enrolments less persistent absentees, and
+#: persistent less severe absentees. The band from 50% is the severe absentees themselves.
+BAND_SUMS = (
+    ("under 10%", tuple(label for label, _ in ATTENDANCE_BANDS[:2])),
+    ("10% to under 50%", tuple(label for label, _ in ATTENDANCE_BANDS[2:4])),
+)
+
+
+def band_sums(bands: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of ``BAND_SUMS`` made from the rows of ``attendance_bands``."""
+    by = [name for name in measure_columns(bands) if name not in ("band", "measure")]
+    parts = []
+    for label, members in BAND_SUMS:
+        chosen = bands[bands["band"].isin(members)]
+        keys: Any = [chosen[name] for name in by] if by else [pd.Series(0, index=chosen.index)]
+        first = chosen[chosen["band"] == members[0]].copy()
+        first["numerator"] = chosen.groupby(keys, sort=False, dropna=False)["numerator"].sum().to_numpy()
+        parts.append(first.assign(band=label, rate=first["numerator"] / first["denominator"]))
+    return pd.concat(parts, ignore_index=True)
+
+
 def five_point_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Return the share of enrolments in each of DfE's five-point bands; the column ``band`` names it."""
     parts = []

@@ -150,3 +150,14 @@ def test_cells_and_measures_can_be_explored(page):
     cells = page.inputs.local_cells(["phase", "sex"])
     assert isinstance(cells, pd.DataFrame)
     assert {"area_code", "academic_year", "phase", "sex", "enrolments"} <= set(cells.columns)
+
+
+def test_no_band_can_be_had_from_the_absentees_on_the_same_page(page):
+    """Bands, persistent and severe absentees are one set of figures: a hidden band must not follow from the others."""
+    bands = page.bands.select(area_code=page.area.code, academic_year=202324).rows
+    cards = page.cards.select(academic_year=202324).rows.set_index(["phase", "measure"])["symbol"]
+    for phase, part in bands.groupby("phase"):
+        symbol = part.set_index("band")["symbol"]
+        assert symbol["50% or more"] == cards[phase, "severe_absence_rate"]
+        for pair in (["0% to under 5%", "5% to under 10%"], ["10% to under 20%", "20% to under 50%"]):
+            assert len(set(symbol[pair])) == 1 or (symbol[pair] == "").all(), phase
