@@ -410,7 +410,9 @@ def preview(block: Block) -> str:
     if isinstance(block, Result):
         return f"<p><small>{text_html(block.plain_text())}</small></p>"
     if isinstance(block, Table):
-        parts = [_table_element(block, block.id, ""), _small_print(block, context, extra=_table_notes(block))]
+        # The page parts title and subtitle by style; here a line break has to.
+        table = _table_element(block, block.id, "").replace('<span class="sub"', '<br><span class="sub"', 1)
+        parts = [table, _small_print(block, context, extra=_table_notes(block))]
         return "\n".join(part for part in parts if part)
     if isinstance(block, Tiles):
         items = "".join(
