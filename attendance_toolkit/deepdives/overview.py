@@ -349,7 +349,7 @@ class Overview(OverviewData):
             series="series_label",
             id=f"trend-{measure.split('_')[0]}",
             title=self._trend_title(measure),
-            subtitle=f"{_capital(_DEFINED[measure])}, {self.area.name} and England, by school type",
+            subtitle=f"{_capital(_DEFINED[measure])}, {sentence_list([name for name, _ in self._lines()])}, by school type",
             gap_years=NO_DATA_YEARS,
             notes=(_COVID_NOTE,) if set(COVID_YEARS) & set(self._trend_years()) else (),
         )

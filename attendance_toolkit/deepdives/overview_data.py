@@ -35,7 +35,6 @@ from attendance_toolkit.vocabulary.columns import (
     CELL_COUNTS,
     MAIN_PHASES,
 )
-from attendance_toolkit.vocabulary.series import SERIES
 
 HEADLINE = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
 TABLE_1 = (
@@ -269,7 +268,3 @@ class OverviewData:
         if not (is_shown(before) and is_shown(after)):
             return None
         return before, after, record_difference(after, before)
-
-    @property
-    def _own_series(self) -> str:
-        return SERIES[self.inputs.series if self.is_local else "census"].label

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -42,10 +42,6 @@ class ProtectedTable:
         numbers = self.rows.loc[hidden, ["numerator", "denominator", "rate", "lower", "upper"]]
         if numbers.notna().to_numpy().any():
             raise DisclosureError("A hidden cell still carries a number. Pass the rows through disclosure.protect.")
-
-    def derive(self, function: Callable[..., pd.DataFrame], *args: object, **kwargs: object) -> ProtectedTable:
-        """Return what a pure function makes of the shown rows: a change, a gap. It sees nothing hidden."""
-        return ProtectedTable(function(self.rows, *args, **kwargs), self.rule, self.source, self.is_synthetic)
 
     @staticmethod
     def concat(tables: Iterable[ProtectedTable]) -> ProtectedTable:

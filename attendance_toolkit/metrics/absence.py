@@ -11,7 +11,7 @@ import pandas as pd
 
 from attendance_toolkit.intervals import Z95, newcombe_interval, ratio_effective_size, wilson_interval
 from attendance_toolkit.metrics.cells import add_cells
-from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, MEASURE_CORE
+from attendance_toolkit.vocabulary.columns import MEASURE_CORE
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 
 KINDS = ("overall", "authorised", "unauthorised")
@@ -158,16 +158,6 @@ def band_sums(bands: pd.DataFrame) -> pd.DataFrame:
         first = chosen[chosen["band"] == members[0]].copy()
         first["numerator"] = chosen.groupby(keys, sort=False, dropna=False)["numerator"].sum().to_numpy()
         parts.append(first.assign(band=label, rate=first["numerator"] / first["denominator"]))
-    return pd.concat(parts, ignore_index=True)
-
-
-def five_point_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the share of enrolments in each of DfE's five-point bands; the column ``band`` names it."""
-    parts = []
-    for column in BAND_COLUMNS:
-        rows = _enrolment_rate(cells, by, "band_rate", [column])
-        rows.insert(len(by), "band", column)
-        parts.append(rows)
     return pd.concat(parts, ignore_index=True)
 
 

@@ -289,21 +289,3 @@ def lost_learning(
     lost = (1 - rate) * school_days * years
     days = lost.numerator // lost.denominator
     return LostLearning(rate, 2 * lost, days, days // 5, days % 5)
-
-
-def lost_learning_table(rates: Sequence[str] = ("1", "0.95", "0.90", "0.85", "0.80")) -> pd.DataFrame:
-    """Return a row per attendance rate: attendance_rate (0 to 1), sessions, days, weeks, rest_days.
-
-    >>> lost_learning_table(["0.90"]).to_dict("records")
-    [{'attendance_rate': 0.9, 'sessions': 38.0, 'days': 19, 'weeks': 3, 'rest_days': 4}]
-    """
-    rows = [lost_learning(rate) for rate in rates]
-    return pd.DataFrame(
-        {
-            "attendance_rate": [float(r.attendance_rate) for r in rows],
-            "sessions": [float(r.sessions) for r in rows],
-            "days": [r.days for r in rows],
-            "weeks": [r.weeks for r in rows],
-            "rest_days": [r.rest_days for r in rows],
-        }
-    )
