@@ -25,6 +25,25 @@ from attendance_toolkit.errors import AttendanceError, NoDataError
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
+def _what_files_do_not_say(command: Any) -> Any:
+    """Add the options for what some files do not say themselves."""
+    for option in (
+        click.option(
+            "--headers",
+            type=click.Path(path_type=Path),
+            default=None,
+            help="Your own map of the headers of portal downloads; attendance headers prints the one in use.",
+        ),
+        click.option("--year", default="", help="Academic year of portal downloads, for example 2024/25."),
+        click.option("--la", default="", help="Authority of files that name a school by four digits: name or code."),
+        click.option(
+            "--census", default="", help="Which census the files are of, if they do not say: for example spring-2024."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 class _Group(click.Group):
     """Shows one sentence for an error of ours, never a traceback."""
 
@@ -48,11 +67,12 @@ def main() -> None:
 
 @main.command()
 @_FILES
-@click.option(
-    "--census", default="", help="Which census the files are of, if they do not say: for example spring-2024."
-)
+@_what_files_do_not_say
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def screen(files: Sequence[Path], census: str, as_json: bool) -> None:
+@click.option("--csv", "table", type=click.Path(path_type=Path), default=None, help="Write the findings to a CSV file.")
+def screen(
+    files: Sequence[Path], census: str, la: str, year: str, headers: Path | None, as_json: bool, table: Path | None
+) -> None:
     """Say what FILES are and what is wrong with them; load nothing.
 
     Exit status 0: clean; 1: findings that would stop rows or the load; 2: unreadable.
@@ -60,7 +80,9 @@ def screen(files: Sequence[Path], census: str, as_json: bool) -> None:
     from attendance_toolkit.loaders.load import screen_files
 
     with _stoppable():
-        report = screen_files(list(files), census=census or None)
+        report = screen_files(list(files), census=census or None, la=la, academic_year=year or None, headers=headers)
+    if table is not None:
+        report.to_csv(table)
     click.echo(report.to_json() if as_json else report.to_text())
     sys.exit(report.exit_code)
 
@@ -76,15 +98,29 @@ def screen(files: Sequence[Path], census: str, as_json: bool) -> None:
     default=None,
     help="File of the secret key for pseudonyms, outside the store; made on first use. Default: in your home folder.",
 )
-@click.option(
-    "--census", default="", help="Which census the files are of, if they do not say: for example spring-2024."
-)
-def load(files: Sequence[Path], store: Path, key: Path | None, census: str) -> None:
+@_what_files_do_not_say
+def load(
+    files: Sequence[Path],
+    store: Path,
+    key: Path | None,
+    census: str,
+    la: str,
+    year: str,
+    headers: Path | None,
+) -> None:
     """Screen FILES, replace UPNs by pseudonyms and add the rows to a store."""
     from attendance_toolkit.loaders.load import load_files
 
     with _stoppable(store):
-        result = load_files(list(files), store, key_file=key or _default_key(), census=census or None)
+        result = load_files(
+            list(files),
+            store,
+            key_file=key or _default_key(),
+            census=census or None,
+            la=la,
+            academic_year=year or None,
+            headers=headers,
+        )
     if result.report.findings:
         click.echo(result.report.to_text())
     click.echo(result.to_text())
@@ -279,23 +315,68 @@ def _input_names(data: Any, files: Any) -> Any:
 
 @main.command()
 @_FILES
-@click.option("--area", required=True, help="Name or code of the area the report is about.")
+@click.option(
+    "--area", default="", help="Name or code of the area a printed report is about; needed for printed tables."
+)
+@click.option(
+    "--layout",
+    "layouts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="YAML file that describes the columns of a printed table. May be given again.",
+)
 @click.option(
     "--published",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="File or folder of published statistics to hold the figures against. May be given again."
+    help="File or folder of published statistics to hold printed figures against. May be given again."
     " Default: the toolkit's own reference values.",
 )
 @click.option("--year", default="", help="Academic year of the page. Default: the latest full year printed.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
-def reconcile(files: Sequence[Path], area: str, published: Sequence[Path], year: str, out: Path, contact: str) -> None:
-    """Check the tables and cards of a printed report, typed into CSV FILES.
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), default=None, help="Write the findings to a CSV file.")
+def reconcile(
+    files: Sequence[Path],
+    area: str,
+    layouts: Sequence[Path],
+    published: Sequence[Path],
+    year: str,
+    out: Path,
+    contact: str,
+    as_json: bool,
+    table: Path | None,
+) -> None:
+    """Check whether FILES agree with themselves, with their own counts and with published figures.
+
+    FILES are printed tables and cards typed into CSV, summaries of DfE's portal, claims of a report's text (YAML),
+    published DfE files and rule schemes (YAML); what each is, its content says. Printed figures get a page.
 
     Exit status 0: nothing found; 1: findings; 2: a file cannot be read.
     """
-    sys.exit(check_printed(files, area, published, year, out, contact))
+    from attendance_toolkit.reporting import reconcile as work
+
+    given = work.sort_files(files, layouts=layouts)
+    rows: list[dict[str, object]] = []
+    lines: list[str] = []
+    if given.schemes:
+        found = work.check_schemes(given.schemes)
+        rows += work.rows_of(found)
+        lines += [f"- {finding}" for finding in found] or ["Nothing was found against the rule schemes."]
+    if given.published:
+        listed = work.check_published(given.published)
+        rows += work.published_rows(listed)
+        lines += work.published_text(listed, [path.name for path in given.published])
+    if given.printed:
+        made, said = check_printed(given.printed, area, published, year, out, contact)
+        rows += work.rows_of(made)
+        lines += said
+    status = int(any(row["is_certain"] for row in rows))
+    if table is not None:
+        work.write_csv(table, rows)
+    click.echo(work.to_json(rows, status) if as_json else "\n".join(lines))
+    sys.exit(status)
 
 
 def check_printed(
@@ -305,10 +386,10 @@ def check_printed(
     year: str = "",
     out: Path = Path("reports"),
     contact: str = "",
-) -> int:
-    """Print what is wrong with printed tables, make the page, write the index; return the exit status."""
+) -> tuple[Sequence[Any], list[str]]:
+    """Check printed tables, make the page, write the index; return the findings and what to print."""
     from attendance_toolkit.deepdives.printed_tables import PrintedTables
-    from attendance_toolkit.errors import ReportError
+    from attendance_toolkit.errors import ParameterError, ReportError
     from attendance_toolkit.inputs import open_printed
     from attendance_toolkit.loaders.published import read_published
     from attendance_toolkit.reporting.catalogue import find_notebook
@@ -316,14 +397,17 @@ def check_printed(
     from attendance_toolkit.reporting.run import Job, run_jobs, sha256_of
     from attendance_toolkit.vocabulary.calendar import show_academic_year
 
+    if not area:
+        raise ParameterError(
+            f"{files[0].name} is checked as a printed table, which needs the area its report is about. Give it, as in"
+            " --area Trafford."
+        )
     printed = [str(path.resolve()) for path in sorted(files, key=lambda path: path.name)]
     with tempfile.TemporaryDirectory(prefix="attendance-inputs-") as private:
         statistics = read_published(list(published)) if published else None
         folder = [str(statistics.save(Path(private) / "published"))] if statistics else []
         checked = PrintedTables(open_printed(area=area, academic_year=year, published=folder, printed=printed))
-        click.echo(checked.verdict)
-        for sentence in checked.sentences:
-            click.echo(f"- {sentence}")
+        lines = [checked.verdict, *(f"- {sentence}" for sentence in checked.sentences)]
         parameters = {
             "area": checked.area.name,
             "academic_year": show_academic_year(checked.year),
@@ -340,8 +424,32 @@ def check_printed(
     if outcome.page is None:
         raise ReportError(outcome.error)
     write_index(out)
-    click.echo(outcome.page)
-    return 1 if checked.all_findings else 0
+    return checked.all_findings, [*lines, str(outcome.page)]
+
+
+@main.command()
+def headers() -> None:
+    """Print the map of the headers of portal downloads, to be kept, edited and given with --headers."""
+    from attendance_toolkit.loaders.portal import portal_headers_text
+
+    click.echo(portal_headers_text(), nl=False)
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["list", "absence", "attendance"]))
+@click.argument("search", default="")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder the files are written to.")
+@click.option("--title", default="", help="Only data sets whose title has these words.")
+@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
+def fetch(what: str, search: str, out: Path | None, title: str, offline: bool) -> None:
+    """Fetch published data sets of DfE through its public API, or list what there is.
+
+    Give the folder to the reports with --published.
+    """
+    from attendance_toolkit.loaders.ees_api import fetch_command
+
+    with _stoppable():
+        click.echo(fetch_command(what, search, out=out, title=title, offline=offline))
 
 
 @main.command()

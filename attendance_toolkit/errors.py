@@ -72,6 +72,18 @@ class VocabularyError(AttendanceError):
     exit_code = 10
 
 
+class SeriesBreakError(AttendanceError):
+    """Two figures are of different series, periods or definitions and are not to be compared."""
+
+    exit_code = 11
+
+
+class FetchError(AttendanceError):
+    """Nothing could be fetched: no network, an answer that is an error, or an answer that is not whole."""
+
+    exit_code = 12
+
+
 def did_you_mean(value: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest allowed value, or an empty string.
 

@@ -11,7 +11,7 @@ from datetime import date
 import duckdb
 
 from attendance_toolkit.errors import VocabularyError, did_you_mean
-from attendance_toolkit.loaders._text import TextFile, clean_header
+from attendance_toolkit.loaders._text import TextFile, clean_header, line_numbers
 from attendance_toolkit.loaders._values import parse_date
 from attendance_toolkit.schema.census import Census, make_census
 from attendance_toolkit.schema.findings import Finding
@@ -30,6 +30,16 @@ class ReturnFiles:
     census: Census | None = None
     schools: dict[str, dict[str, str]] = field(default_factory=dict)
     """NativeId -> row of the school table."""
+    layout: str = ""
+    """Layout of the file the tables were made from; empty for a return given as tables."""
+    la: str | None = None
+    """DfE code of the authority whose establishments the file names by four digits, as it was asked for."""
+    newest: date | None = None
+    """Newest entry date, where it was seen while the tables were made."""
+    since: tuple[tuple[str, Census], ...] = ()
+    """Columns of a file of one row a pupil that began with a census: (column, the census)."""
+    findings: list[Finding] = field(default_factory=list)
+    """What was found while the tables were made. Blocking: then there are no tables."""
 
     @property
     def main_table(self) -> str:
@@ -59,7 +69,10 @@ class FileCount:
 
 
 def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str, str], list[Finding]]:
-    """Return where each wanted column of a table is (name -> position name), and the findings."""
+    """Return where each wanted column of a table is (name -> position name), and the findings.
+
+    The headers of tables made from another layout are the toolkit's own; what its columns lack was found then.
+    """
     found: list[Finding] = []
     where: dict[str, str] = {}
     plain = [cell.strip().lower().lstrip("\ufeff") for cell in file.header]
@@ -91,8 +104,9 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
                 finding("column_missing", file.name, f"the column '{name}' is missing.{hint}", row=1, column=name,
                         fix=f"Add it, or name the column that holds it '{name}'.")
             )  # fmt: skip
+    unheard = file.origin.unheard if file.origin is not None else frozenset()
     for name in spec.expected:
-        if name not in where:
+        if name not in where and name not in unheard:
             hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
             found.append(
                 finding("column_absent", file.name,
@@ -138,7 +152,7 @@ def census_from_rows(file: TextFile, rows: list[dict[str, str]]) -> tuple[Census
         place = list(stated.values())[1]
         return None, [
             finding("census_conflict", file.name, f"the file holds several censuses: {names}.",
-                    row=place + 2, column="term",
+                    row=line_numbers(file, [place], len(rows))[place], column="term",
                     fix="Give each census its own set of files.")
         ]  # fmt: skip
     if not stated:
@@ -151,6 +165,7 @@ def census_from_rows(file: TextFile, rows: list[dict[str, str]]) -> tuple[Census
         return Census(census.collection, census.year, day if day.year == census.year else census.day), []
     except VocabularyError:
         return None, [
-            finding("census_unknown", file.name, f"'{term} {year}' is not a census.", row=2, column="term", value=term,
+            finding("census_unknown", file.name, f"'{term} {year}' is not a census.",
+                    row=line_numbers(file, [0], len(rows))[0], column="term", value=term,
                     allowed="AUT, SPR, SUM with a year of four digits")
         ]  # fmt: skip

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _CHUNK = 1 << 22
 #: First bytes of files that are not text, whatever their name says.
@@ -25,14 +26,38 @@ _NOT_TEXT = (
 class NotReadableError(Exception):
     """A file that cannot be read: the rule it breaks, what is wrong and what to do."""
 
-    def __init__(self, rule: str, says: str, fix: str) -> None:
+    def __init__(self, rule: str, says: str, fix: str, row: int | None = None) -> None:
         super().__init__(says)
-        self.rule, self.says, self.fix = rule, says, fix
+        self.rule, self.says, self.fix, self.row = rule, says, fix, row
+
+
+class Origin(Protocol):
+    """Where the rows of a table come from that was made from a file of another layout."""
+
+    @property
+    def source(self) -> TextFile | None:
+        """Return the user's CSV file when a row stands for a whole row of it, else None."""
+
+    @property
+    def unheard(self) -> frozenset[str]:
+        """Return the columns the layout never has, so that their absence tells nothing."""
+
+    def lines(self, records: Iterable[int]) -> dict[int, int]:
+        """Return record number -> line in the user's file."""
+
+    def column(self, name: str, record: int | None) -> str:
+        """Return what the user's file calls a column, or the column a session row comes from."""
+
+    def part(self, record: int) -> str:
+        """Return which part of the user's file a row was made from, in words."""
 
 
 @dataclass
 class TextFile:
-    """A readable CSV: where it can be read as UTF-8, and what is known before reading its rows."""
+    """A readable CSV: where it can be read as UTF-8, and what is known before reading its rows.
+
+    ``path`` and ``sha256`` are those of the file the user gave, also where ``readable`` was made from a part of it.
+    """
 
     path: Path
     """The file the user gave."""
@@ -44,6 +69,8 @@ class TextFile:
     """Header cells as they are written."""
     line_count: int
     """Lines with a line ending, header included."""
+    origin: Origin | None = None
+    """Set when ``readable`` was made from a file of another layout: one row a pupil, or XML."""
 
     @property
     def name(self) -> str:
@@ -186,9 +213,12 @@ def line_numbers(file: TextFile, records: Iterable[int], rows: int) -> dict[int,
     """Return record number (0 is the first after the header) -> line in the file.
 
     Records and lines differ only when a quoted cell holds a line break or a line is blank, which the
-    count of lines tells; only then is the file read again.
+    count of lines tells; only then is the file read again. Rows made from a file of another layout lead back to
+    the lines of that file.
     """
     wanted = set(records)
+    if file.origin is not None:
+        return file.origin.lines(wanted)
     if file.line_count in (rows, rows + 1):
         return {record: record + 2 for record in wanted}
     found: dict[int, int] = {}

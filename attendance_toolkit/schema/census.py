@@ -125,6 +125,28 @@ def census_of(text: str) -> Census:
     return make_census(terms[0], years[0])
 
 
+def census_from(day: date) -> Census:
+    """Return the first census whose usual day is the day or later.
+
+    >>> census_from(date(2022, 1, 10)).label, census_from(date(2021, 10, 8)).label
+    ('spring 2022', 'spring 2022')
+    """
+    found = [Census(c, y, usual_day(c, y)) for y in (day.year, day.year + 1) for c in _ORDER]
+    return next(census for census in found if census.day >= day)
+
+
+def censuses(first: str, last: str) -> tuple[Census, ...]:
+    """Return the censuses from one to another, in the order of time.
+
+    >>> [c.name for c in censuses("2023-autumn", "2024-summer")]
+    ['2023-autumn', '2024-spring', '2024-summer']
+    """
+    low, high = census_of(first), census_of(last)
+    years = range(low.year, high.year + 1)
+    found = [make_census(c, y) for y in years for c in _ORDER]
+    return tuple(c for c in found if low.sequence <= c.sequence <= high.sequence)
+
+
 #: A day inside each half term or span, to choose the register code set by (months of the academic year).
 _SESSION_DAYS = {"1-2": (0, 11, 1), "1": (0, 9, 20), "2": (0, 11, 20), "3-4": (1, 2, 1), "3": (1, 1, 20),
                  "4": (1, 3, 10), "5": (1, 5, 10), "6": (1, 6, 20), "5-6": (1, 6, 1)}  # fmt: skip

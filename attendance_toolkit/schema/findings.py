@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attendance_toolkit.errors import ReportError
+from attendance_toolkit.schema.coverage import Coverage
+from attendance_toolkit.vocabulary.calendar import show_academic_year
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGES = ("file", "columns", "population", "keys", "codes", "arithmetic", "plausibility")
 SEVERITIES = ("blocking", "quarantine", "warning")
@@ -67,14 +77,19 @@ class Finding:
             parts.append(f"Use one of: {self.allowed}.")
         if self.fix:
             parts.append(self.fix)
-        if self.count > 1:
+        # What a finding about whole files counts (schools, pupils) stands in its sentence.
+        if self.count > 1 and self.row is not None:
             parts.append(f"({self.count:,} rows.)")
         return " ".join(parts)
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What one input file is: its layout, table, census and number of rows."""
+    """What one input file is: its layout, table, census and number of rows.
+
+    ``kind``, ``says``, ``feeds`` and ``years`` are what recognition says of it: a kind that can be acted upon, what
+    it is and what can be made from it in words, and the academic years seen in it.
+    """
 
     name: str
     layout: str
@@ -82,14 +97,49 @@ class FileInfo:
     census: str = ""
     rows: int = 0
     sha256: str = ""
+    kind: str = ""
+    says: str = ""
+    feeds: str = ""
+    years: tuple[int, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """Return what the file is in words: what recognition says, else its layout and table.
+
+        >>> FileInfo("a_pupilonroll.csv", "school census", "pupilonroll", "autumn 2024").what
+        'school census pupilonroll, autumn 2024 census'
+        """
+        if self.says:
+            return self.says
+        census = f", {self.census} census" if self.census else ""
+        is_named_twice = self.table.replace("_", " ") == self.layout
+        return (self.layout if is_named_twice else f"{self.layout} {self.table}".strip()) + census
+
+    @property
+    def shown_years(self) -> str:
+        """Return the academic years in words, a run of them by its ends.
+
+        >>> FileInfo("a", "b", "c", years=(202122, 202223, 202324)).shown_years
+        '2021/22 to 2023/24'
+        """
+        years = sorted(set(self.years))
+        first = years[0] // 100 if years else 0
+        if len(years) > 2 and [year // 100 for year in years] == list(range(first, first + len(years))):
+            return f"{show_academic_year(years[0])} to {show_academic_year(years[-1])}"
+        return ", ".join(map(show_academic_year, years))
+
+
+#: Columns of ``ScreeningReport.to_frame`` and of the CSV file, in their order.
+FRAME_COLUMNS = ("rule", "stage", "severity", "file", "row", "column", "value", "count", "says", "allowed", "fix")
 
 
 @dataclass
 class ScreeningReport:
-    """Everything screening found in one call."""
+    """Everything screening found in one call: findings, what the files are, and what is covered by them."""
 
     findings: list[Finding] = field(default_factory=list)
     files: list[FileInfo] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage.empty)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings."""
@@ -112,17 +162,63 @@ class ScreeningReport:
             return 2
         return int(any(f.severity in ("blocking", "quarantine") for f in self.findings))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report in types JSON has: ``files``, ``findings`` (by stage, each a row) and ``coverage``."""
+        return {
+            "files": [{**asdict(f), "years": list(f.years)} for f in self.files],
+            "findings": [asdict(f) for f in self.sorted_findings()],
+            "coverage": self.coverage.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ScreeningReport:
+        """Return the report ``to_dict`` gave, or an older toolkit's: what it did not have is empty.
+
+        >>> report = ScreeningReport([Finding("year_gap", "plausibility", "warning", "2 files", None, None, None, "x")])
+        >>> ScreeningReport.from_dict(report.to_dict()).findings == report.findings
+        True
+        """
+        files = [
+            _made(FileInfo, {**row, "years": tuple(row.get("years") or ())}) for row in document.get("files") or ()
+        ]
+        findings = [_made(Finding, row) for row in document.get("findings") or ()]
+        return cls(findings, files, Coverage.from_dict(document.get("coverage") or {}))
+
     def to_json(self) -> str:
-        """Return the report as a JSON document."""
-        return json.dumps(
-            {
-                "exit_code": self.exit_code,
-                "files": [asdict(f) for f in self.files],
-                "findings": [{**asdict(f), "message": str(f)} for f in self.sorted_findings()],
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
+        """Return the report as a JSON document: ``to_dict`` with the exit code, and each finding as a sentence."""
+        document = self.to_dict()
+        document["findings"] = [{**asdict(f), "message": str(f)} for f in self.sorted_findings()]
+        return json.dumps({"exit_code": self.exit_code, **document}, indent=2, ensure_ascii=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the findings as a table, by stage, with the columns of ``FRAME_COLUMNS``.
+
+        >>> ScreeningReport().to_frame().columns.tolist() == list(FRAME_COLUMNS)
+        True
+        """
+        import pandas as pd
+
+        rows = [[getattr(f, name) for name in FRAME_COLUMNS] for f in self.sorted_findings()]
+        frame = pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
+        return frame.astype({"row": "Int64", "count": "int64"})
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the findings to a CSV file: UTF-8 with a mark that spreadsheets know it by.
+
+        Raises
+        ------
+        ReportError
+            The file cannot be written.
+        """
+        target = Path(path)
+        try:
+            with target.open("w", encoding="utf-8-sig", newline="") as handle:
+                writer = csv.writer(handle, lineterminator="\n")
+                writer.writerow(FRAME_COLUMNS)
+                for found in self.sorted_findings():
+                    writer.writerow([_no_formula(getattr(found, name)) for name in FRAME_COLUMNS])
+        except OSError as error:
+            raise ReportError(f"'{target.name}' cannot be written ({error.strerror}). Choose another place.") from None
 
     def sorted_findings(self) -> list[Finding]:
         """Return the findings by stage, then file, rule and row."""
@@ -162,13 +258,16 @@ class ScreeningReport:
         lines = [f"{_many(len(self.files), 'file')} read."]
         if len(self.files) <= MOST_FILES:
             for f in self.files:
-                census = f", {f.census} census" if f.census else ""
-                lines.append(f"  {f.name}: {f.layout} {f.table}".rstrip() + f"{census}, {_many(f.rows, 'row')}")
+                rows = f", {_many(f.rows, 'row')}" if f.rows or not f.says else ""
+                lines.append(f"  {f.name}: {f.what}{rows}")
+                more = [f"years {f.shown_years}" if f.years else "", f"can feed {f.feeds}" if f.feeds else ""]
+                if any(more):
+                    lines.append(f"    {'; '.join(part for part in more if part)}")
             return lines
         kinds: dict[str, list[FileInfo]] = {}
         for f in self.files:
             unused = f.table.endswith("(not used)")
-            kinds.setdefault("tables that are not used" if unused else f"{f.census or f.layout}", []).append(f)
+            kinds.setdefault("tables that are not used" if unused else f.census or f.says or f.layout, []).append(f)
         for kind, files in kinds.items():
             pupils = sum(f.rows for f in files if f.table in ("pupilonroll", "pupilnolongeronroll", "pupil_flags"))
             rows = f", {_many(pupils, 'pupil row')}" if pupils else ""
@@ -194,6 +293,25 @@ _HEADINGS = {
     "quarantine": "Set aside: the rows or values below are not loaded, the rest is",
     "warning": "Worth knowing",
 }
+
+
+_Row = TypeVar("_Row", Finding, FileInfo)
+
+
+def _made(kind: type[_Row], row: Mapping[str, Any]) -> _Row:
+    """Return a row of a document as what it is; what a newer toolkit wrote besides is left out."""
+    return kind(**{f.name: row[f.name] for f in fields(kind) if f.name in row})
+
+
+def _no_formula(cell: object) -> object:
+    """Return a cell that a spreadsheet does not run: text that begins like a formula gets a leading quote mark.
+
+    >>> _no_formula("=1+1"), _no_formula(3), _no_formula(None)
+    ("'=1+1", 3, '')
+    """
+    if cell is None:
+        return ""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _many(number: int, what: str) -> str:

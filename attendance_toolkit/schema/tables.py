@@ -37,11 +37,13 @@ _SESSION_TOTALS = tuple(
     for kind in ("authorised", "unauthorised", "coronavirus")
 )
 _PUPIL_OPTIONAL = (
+    "formerupn",
     "entrydate",
     "enrolstatus",
     "boarder",
     "language",
     "ethnicity",
+    "fsmeoncensusday",
     "summerhalfterm2sessionspossible",
     *_SESSION_TOTALS,
 )
@@ -88,6 +90,26 @@ CENSUS_TABLES = {
     )
 }
 
+#: Characteristics of pupils on roll in a file of their own, beside a file of one row a pupil.
+CHARACTERISTICS = "pupilcharacteristics"
+CENSUS_TABLES[CHARACTERISTICS] = TableSpec(
+    CHARACTERISTICS,
+    "",
+    ("nativeid", "upn"),
+    (),
+    (
+        "dob",
+        "sex",
+        "entrydate",
+        "enrolstatus",
+        "ncyearactual",
+        "senprovision",
+        "language",
+        "ethnicity",
+        "fsmeoncensusday",
+    ),
+)
+
 #: Tables of an extract that this toolkit knows of and does not use.
 UNUSED_TABLES = (
     "addresses",
@@ -129,7 +151,7 @@ def table_of_name(stem: str) -> tuple[str, str] | None:
     (('358_2024_spring', 'pupilonroll'), None)
     """
     low = stem.lower()
-    for name in sorted((*CENSUS_TABLES, *UNUSED_TABLES), key=len, reverse=True):
+    for name in sorted({*CENSUS_TABLES, *UNUSED_TABLES} - {CHARACTERISTICS}, key=lambda n: (-len(n), n)):
         if low == name:
             return "", name
         if low.endswith("_" + name):
@@ -142,7 +164,10 @@ def table_of_header(columns: set[str]) -> str | None:
 
     >>> table_of_header({"upn", "academic_year", "looked_after"})
     'pupil_flags'
+    >>> table_of_header({"nativeid", "term", "year", "referencedate"})
+    'schoolcensus'
     """
+    columns = {ALIASES.get(name, name) for name in columns}
     if {"upn", "academic_year"} <= columns and columns & {"looked_after", "social_worker"}:
         return "pupil_flags"
     if {_LEAVER, "upn"} <= columns:
@@ -152,4 +177,9 @@ def table_of_header(columns: set[str]) -> str | None:
     for name, spec in CENSUS_TABLES.items():
         if spec.key and f"{name}tableid" in columns and set(spec.required) <= columns:
             return name
+    if "nativeid" in columns and "upn" not in columns:
+        if {"term", "year", "referencedate"} <= columns:
+            return "schoolcensus"
+        if {"schoolname", "phase"} <= columns and columns & {"laestab", "estab"}:
+            return "school"
     return None

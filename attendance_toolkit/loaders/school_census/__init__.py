@@ -1,10 +1,10 @@
-"""Read school-census returns in the flat layout: one CSV file per table, ``<anything>_<table>.csv``.
+"""Read school-census returns as tables: one CSV file per table, ``<anything>_<table>.csv``, or made by ``layouts``.
 
 A return is a set of files that share the part of the name before the table. Returns of the same census are
 read together. The rows are read, checked and added up inside DuckDB; Python only ever sees the distinct
 codes, dates and numbers of a column.
 
-Modules, in the order of the stages: ``reading``, ``census_day``, ``values``, ``keys``, ``sessions``, ``checks``,
+Modules, in the order of the stages: ``reading``, ``characteristics``, ``census_day``, ``values``, ``keys``, ``sessions``, ``checks``,
 ``free_meals``, ``parts`` (what goes into the store), ``aside`` (what does not) and ``settling`` (findings); ``work``
 is what they share.
 
@@ -31,6 +31,7 @@ from pathlib import Path
 
 from attendance_toolkit.loaders.school_census.aside import count_aside, find_aside, write_aside
 from attendance_toolkit.loaders.school_census.census_day import check_census, guess_census
+from attendance_toolkit.loaders.school_census.characteristics import join_characteristics
 from attendance_toolkit.loaders.school_census.checks import check_arithmetic, check_plausible
 from attendance_toolkit.loaders.school_census.free_meals import map_fsm
 from attendance_toolkit.loaders.school_census.keys import check_keys, make_pupils
@@ -46,6 +47,7 @@ __all__ = ["CensusReader", "guess_census", "make_working_tables"]
 
 _STAGES = (
     read_pupils,
+    join_characteristics,
     check_census,
     map_values,
     make_pupils,

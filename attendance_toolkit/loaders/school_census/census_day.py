@@ -10,9 +10,10 @@ import duckdb
 
 from attendance_toolkit.loaders._return_files import ReturnFiles, table_sql
 from attendance_toolkit.loaders._text import TextFile
-from attendance_toolkit.loaders._values import parse_date
+from attendance_toolkit.loaders._values import parse_date, show
+from attendance_toolkit.loaders.school_census.layouts._dated import DATED_TABLES, TABLES
 from attendance_toolkit.loaders.school_census.work import Work
-from attendance_toolkit.schema.census import Census, make_census
+from attendance_toolkit.schema.census import Census, census_from, make_census
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import finding
 
@@ -42,6 +43,9 @@ def guess_census(
     else:
         collection = "summer"
     census = make_census(collection, newest.year + (collection != "autumn" and newest.month >= 8))
+    if group.layout and collection == "summer":
+        # A file of one row a pupil has the same columns in every term: the first census after the date it is.
+        census = census_from(newest)
     return census, finding(
         "census_guessed", file.name,
         f"read as the {census.label} census, from its columns and the newest entry date, {newest.isoformat()}.",
@@ -63,7 +67,9 @@ def check_census(work: Work) -> None:
     for number, group in enumerate(work.returns):
         main = group.main_table
         has_half_term = "summerhalfterm2sessionspossible" in work.where[number][main]
-        if has_half_term != (census.collection == "autumn"):
+        # An October file of one row a pupil may carry the first half of the summer term alone.
+        may_lack = group.layout.startswith("flat")
+        if has_half_term != (census.collection == "autumn") and (has_half_term or not may_lack):
             work.draft(
                 "census_wrong_columns", group.tables[main],
                 f"the return is said to be the {census.label} census but {'has' if has_half_term else 'lacks'} the"
@@ -71,10 +77,29 @@ def check_census(work: Work) -> None:
                 record=-1, column="summerhalfterm2sessionspossible",
                 fix="Check which census the extract was taken from.",
             )  # fmt: skip
-        _check_dates(work, group.tables[main], dates.get(number, []))
+        _check_age_of_columns(work, number)
+        # An XML return says itself which census it is, and in a small school nobody may have joined for years.
+        _check_dates(work, group.tables[main], dates.get(number, []), is_sure=group.layout == "xml")
 
 
-def _check_dates(work: Work, file: TextFile, dates: list[tuple[date, int, int, str]]) -> None:
+def _check_age_of_columns(work: Work, number: int) -> None:
+    """Report columns that did not exist yet when a census of that age was taken."""
+    census, group = work.census, work.returns[number]
+    main = group.tables[group.main_table]
+    new = [(name, first) for name, first in group.since if first.sequence > census.sequence]
+    if not group.layout:
+        new = TABLES.too_new([c for c in main.columns if c in DATED_TABLES], census)
+    for name, first in new[:1]:
+        others = f" and {len(new) - 1} more" if len(new) > 1 else ""
+        work.draft(
+            "census_wrong_columns", main,
+            f"the return is said to be the {census.label} census, but the column '{show(name)}'{others} came with"
+            f" that of {first.label}.",
+            record=-1, column=name, fix="Check which census the extract was taken from.",
+        )  # fmt: skip
+
+
+def _check_dates(work: Work, file: TextFile, dates: list[tuple[date, int, int, str]], *, is_sure: bool) -> None:
     census = work.census
     late = [entry for entry in dates if entry[0] > census.day]
     late_rows, all_rows = sum(e[1] for e in late), sum(e[1] for e in dates)
@@ -95,7 +120,7 @@ def _check_dates(work: Work, file: TextFile, dates: list[tuple[date, int, int, s
             column=column, value=day.isoformat(), count=count,
         )  # fmt: skip
     newest = max((entry[0] for entry in dates), default=None)
-    if newest and (census.day - newest).days > 300:
+    if newest and not is_sure and (census.day - newest).days > 300:
         work.draft(
             "census_wrong_dates", file,
             f"nobody joined or left in the 300 days before the {census.label} census day,"

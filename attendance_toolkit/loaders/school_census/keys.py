@@ -10,6 +10,9 @@ from attendance_toolkit.loaders.school_census.values import number_columns
 from attendance_toolkit.loaders.school_census.work import CODED, DATES, Work
 from attendance_toolkit.store.keys import UPN_STATES
 
+#: Days a pupil may be on two rolls while moving: a school deletes a leaver once the new one confirms the start.
+MOST_OVERLAP = 31
+
 
 def make_pupils(work: Work) -> None:
     """Make ``pupil``: the pupil rows with what their texts mean; set aside those without a usable UPN or school."""
@@ -38,6 +41,15 @@ def make_pupils(work: Work) -> None:
         says, fix = UPN_FINDINGS[rule]
         work.draft_at(rule, work.pupils, first, says, column="upn", count=count, fix=fix,
                        value=f"{shown or ''}******" if state > 1 else "")  # fmt: skip
+    for count, first in work.all(
+        # A good UPN has thirteen characters, of which the last is a letter only when it is temporary.
+        "SELECT count(*), min(rid) FROM pupil WHERE upn_state = 0 AND ascii(right(upn, 1)) >= 65 GROUP BY in_group"
+    ):
+        work.draft_at(
+            "upn_temporary", work.pupils, first, "the UPN ends in a letter, so it is a temporary one.",
+            column="upn", count=count,
+            fix="The pupil is loaded; once the permanent UPN is known, the two count as two pupils.",
+        )  # fmt: skip
     named = " ".join(f"WHEN {i} THEN '{name}'" for i, name in enumerate(UPN_STATES))
     work.con.execute(f"INSERT INTO set_aside SELECT rid, CASE upn_state {named} END FROM pupil WHERE upn_state > 0")
 
@@ -89,3 +101,73 @@ def check_keys(work: Work) -> None:
             column="key", count=count, fix="The rows are set aside; export the return again.",
         )  # fmt: skip
     work.con.execute("INSERT INTO set_aside SELECT rid, 'key_repeated' FROM repeated")
+    _check_former(work)
+    _check_on_two_rolls(work)
+    _check_spells(work)
+
+
+def _check_former(work: Work) -> None:
+    """Report former UPNs that another pupil of the same census has: one child may be there twice."""
+    for count, first in work.all(
+        """
+        WITH former AS (
+            SELECT p.rid, p.in_group, p.upn, upper(trim(r.formerupn)) AS was
+            FROM raw_pupil r JOIN pupil p ON p.rid = r.rowid
+            WHERE r.formerupn IS NOT NULL AND p.rid NOT IN (SELECT rid FROM set_aside)
+        )
+        SELECT count(*), min(rid) FROM former
+        WHERE was <> upn AND was IN (SELECT upn FROM pupil WHERE upn_state = 0) GROUP BY in_group
+        """
+    ):
+        work.draft_at(
+            "former_upn_shared", work.pupils, first, "the former UPN is the UPN of another pupil of this census.",
+            column="formerupn", count=count,
+            fix="Both are loaded as two pupils; if they are one child, correct the UPN in the other school's extract.",
+        )  # fmt: skip
+
+
+def _check_on_two_rolls(work: Work) -> None:
+    """Report pupils who are on the roll of two schools on the census day, each saying it is the main one."""
+    for others, count, first in work.all(
+        """
+        WITH main AS (
+            SELECT rid, in_group, upn, laestab FROM pupil
+            WHERE on_roll AND enrolstatus IN ('Single', 'Main') AND rid NOT IN (SELECT rid FROM set_aside)
+        ),
+        twice AS (SELECT upn, min(rid) AS kept FROM main GROUP BY upn HAVING count(DISTINCT laestab) > 1)
+        SELECT arg_min(k.laestab, m.rid), count(*), min(m.rid)
+        FROM main m JOIN twice t ON m.upn = t.upn AND m.rid > t.kept JOIN main k ON k.rid = t.kept
+        GROUP BY m.in_group
+        """
+    ):
+        work.draft_at(
+            "enrolment_overlap", work.pupils, first,
+            f"the pupil is also on the roll of school {others} on the census day, as single or main registration at both.",
+            column="enrolstatus", count=count,
+            fix="Each enrolment is counted, as DfE does; ask the schools which of them the pupil attends.",
+        )  # fmt: skip
+
+
+def _check_spells(work: Work) -> None:
+    """Report leavers who were still on one roll long after they joined another as their only or main school."""
+    for school, days, count, first in work.all(
+        f"""
+        WITH kept AS (SELECT * FROM pupil WHERE rid NOT IN (SELECT rid FROM set_aside)),
+        overlap AS (
+            SELECT o.rid, o.in_group, arg_max(n.laestab, o.leavingdate - n.entrydate) AS school,
+                   max(o.leavingdate - n.entrydate) AS days
+            FROM kept o JOIN kept n ON n.upn = o.upn AND n.laestab <> o.laestab
+            WHERE NOT o.on_roll AND n.on_roll AND n.enrolstatus IN ('Single', 'Main')
+              AND coalesce(o.enrolstatus, 'Single') IN ('Single', 'Main', 'Unknown')
+              AND o.entrydate <= n.entrydate AND o.leavingdate - n.entrydate > {MOST_OVERLAP}
+            GROUP BY o.rid, o.in_group
+        )
+        SELECT arg_min(school, rid), arg_min(days, rid), count(*), min(rid) FROM overlap GROUP BY in_group
+        """
+    ):
+        work.draft_at(
+            "spell_overlap", work.pupils, first,
+            f"the pupil left {days} days after joining school {school}: the two spells overlap.",
+            column="leavingdate", count=count,
+            fix="Each spell is counted with its own sessions; check that none is in both.",
+        )  # fmt: skip

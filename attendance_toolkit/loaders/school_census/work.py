@@ -23,6 +23,7 @@ PUPIL_COLUMNS = {
     "key": ("pupilonrolltableid", "pupilnolongeronrolltableid"),
     "nativeid": ("nativeid", "nativeid"),
     "upn": ("upn", "upn"),
+    "formerupn": ("formerupn", "formerupn"),
     "dob": ("dob", "dob"),
     "entrydate": ("entrydate", "entrydate"),
     "leavingdate": ("", "leavingdate"),
@@ -33,6 +34,7 @@ PUPIL_COLUMNS = {
     "boarder": ("boarder", "boarder"),
     "language": ("language", "language"),
     "ethnicity": ("ethnicity", "ethnicity"),
+    "fsmday": ("fsmeoncensusday", "fsmeoncensusday"),
     **{
         f"{item}{kind}": (f"{item}{kind}", f"{item}{kind}")
         for item in ("termlysessions", "summerhalfterm2sessions")
@@ -190,7 +192,7 @@ class Work:
     def drop(self) -> None:
         """Let go of the working tables of this census."""
         names = ["raw_pupil", "pupil", "keyed", "repeated", "arithmetic", "orphan", "again", "period", "fsm",
-                 "set_aside", "rows_aside", "aside"]  # fmt: skip
+                 "set_aside", "rows_aside", "aside", "characteristics"]  # fmt: skip
         names += [f"{kind}_{c.item}" for c in self.census.carries for kind in ("details", "summed")]
         for name in names:
             self.con.execute(f"DROP TABLE IF EXISTS {name}")

@@ -92,7 +92,7 @@ def test_only_quarantine_names_a_pupil(place: Path) -> None:
     bad_return().write(place / "in")
     load(place)
     key = (place / "key").read_text().strip().encode()
-    forbidden = [make_upn(i).encode() for i in range(5)] + [BAD_UPN.encode(), b"Testpupil", b"2015-Oct-10"]
+    forbidden = [make_upn(i).encode() for i in range(5)] + [BAD_UPN.encode(), b"Testpupil", b"2014-Oct-10"]
     store = place / "store"
     for path in (p for p in store.rglob("*") if p.is_file()):
         content = path.read_bytes()

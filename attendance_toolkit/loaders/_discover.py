@@ -1,0 +1,216 @@
+"""Find out what the files of a call are, and put those of one school-census return side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from attendance_toolkit.loaders._head import Head, Recognised, look
+from attendance_toolkit.loaders._return_files import LAYOUT, ReturnFiles
+from attendance_toolkit.loaders._text import NotReadableError, TextFile, open_text
+from attendance_toolkit.loaders.recognition import KINDS, recognise
+from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
+from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.tables import CENSUS_TABLES, UNUSED_TABLES, table_of_header, table_of_name
+from attendance_toolkit.store.quarantine import is_quarantine_header
+from attendance_toolkit.store.store import is_store
+
+#: Endings of the files looked at in a folder; a file that is named may have any ending.
+ENDINGS = frozenset({".csv", ".gz", ".xml", ".ctf", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet"})
+#: Kinds that a load reads; the others are for reports, checks and reference.
+LOADED_KINDS = ("census", "register", "transfer", "pupil_flags", "portal_pupils", "schools")
+_ENCODINGS = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
+
+
+@dataclass
+class Given:
+    """The files of a call by what they are."""
+
+    returns: list[ReturnFiles] = field(default_factory=list)
+    """Returns as tables, one CSV file each."""
+    flags: list[TextFile] = field(default_factory=list)
+    files: dict[str, list[tuple[Head, Recognised]]] = field(default_factory=dict)
+    """Everything else, by kind."""
+
+    def of(self, kind: str) -> list[tuple[Head, Recognised]]:
+        """Return the files of a kind."""
+        return self.files.get(kind, [])
+
+
+def discover(paths: list[Path], private: Path, report: ScreeningReport, *, is_loading: bool) -> Given:
+    """Return what the files are; what cannot be told or read is a finding of the report.
+
+    Parameters
+    ----------
+    paths
+        Files and folders.
+    private
+        Folder for converted copies.
+    is_loading
+        Whether the files are to be loaded: a file that was named and cannot be is then an error.
+    """
+    return _Discovery(private, report, is_loading=is_loading).run(paths)
+
+
+class _Discovery:
+    def __init__(self, private: Path, report: ScreeningReport, *, is_loading: bool) -> None:
+        self.private, self.report, self.is_loading = private, report, is_loading
+        self.given = Given()
+        self._tables: list[tuple[Path, str | None, str, TextFile]] = []
+
+    def run(self, paths: list[Path]) -> Given:
+        opened: set[Path] = set()
+        for path, in_folder in self._each(paths):
+            if path.resolve() not in opened:
+                opened.add(path.resolve())
+                self._one(path, in_folder)
+        self._gather_returns()
+        return self.given
+
+    def _each(self, paths: list[Path]) -> Iterator[tuple[Path, bool]]:
+        for path in paths:
+            if not path.is_dir():
+                yield path, False
+                continue
+            inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in ENDINGS and p.is_file()]
+            inside = _without_stores(inside, path)
+            if not inside and is_store(path):
+                self._unreadable("file_missing", path, "this is a store, not a folder of extracts.",
+                                 "Name the folder of the extracts.")  # fmt: skip
+            elif not inside:
+                self._unreadable("file_missing", path, "the folder holds no file of data.", "Check the folder.")
+            for file in inside:
+                yield file, True
+
+    def _one(self, path: Path, in_folder: bool) -> None:
+        named = table_of_name(path.stem)
+        if named and named[1] in UNUSED_TABLES:
+            self.report.files.append(FileInfo(path.name, LAYOUT, f"{named[1]} (not used)"))
+            return
+        try:
+            head = look(path)
+            found = None if is_quarantine_header(list(head.header)) else recognise(head)
+            table = self._table(head, named)
+            if is_quarantine_header(list(head.header)):
+                self._set_aside_before(path, in_folder)
+            elif table is not None:
+                self._add_table(open_text(path, self.private), table, named)
+            elif found is None:
+                # What the bytes are not is said best by the reader of plain text.
+                open_text(path, self.private)
+                self._unknown(head, in_folder)
+            else:
+                self._add(head, found, in_folder)
+        except NotReadableError as error:
+            # Notes and other files may lie in a folder; a file that was named must be understood.
+            if in_folder and named is None:
+                self.report.add([finding("file_ignored", path.name, f"left out: {error.says}")])
+            else:
+                self._unreadable(error.rule, path, error.says, error.fix)
+
+    def _table(self, head: Head, named: tuple[str, str] | None) -> str | None:
+        """Return the table of the school census a file holds: by its header, else by its name."""
+        if head.format != "csv" or head.is_gzip:
+            return None
+        table = table_of_header(set(head.columns))
+        if table is not None:
+            return table
+        # A header with a mistake in it says nothing; the name then says what it should have been.
+        return named[1] if named and recognise(head) is None else None
+
+    def _add_table(self, file: TextFile, table: str, named: tuple[str, str] | None) -> None:
+        if file.encoding != "utf-8":
+            self.report.add([
+                finding("file_converted", file.name, f"read as {_ENCODINGS[file.encoding]} text, not UTF-8.",
+                        fix="Check that letters with accents are right in it.")
+            ])  # fmt: skip
+        if table == "pupil_flags":
+            self.given.flags.append(file)
+            return
+        prefix = named[0] if named and named[1] == table else None
+        self._tables.append((file.path.resolve().parent, prefix, table, file))
+
+    def _add(self, head: Head, found: Recognised, in_folder: bool) -> None:
+        if self.is_loading and found.kind not in LOADED_KINDS:
+            rule, use = ("file_ignored", "") if in_folder else ("file_unknown", f"Use it with: {KINDS[found.kind]}")
+            self.report.add([finding(rule, head.name, f"this is {found.says}: it is not loaded.", fix=use)])
+            return
+        self.given.files.setdefault(found.kind, []).append((head, found))
+
+    # -- returns --
+
+    def _gather_returns(self) -> None:
+        returns: dict[tuple[Path, str], ReturnFiles] = {}
+        for folder, prefix, table, file in self._tables:
+            if prefix is None:
+                # Tables without a telling name belong together if the folder has one of each.
+                alike = [t for f, p, t, _ in self._tables if (f, p, t) == (folder, None, table)]
+                prefix = "" if len(alike) == 1 else file.path.stem
+            group = returns.setdefault((folder, prefix), ReturnFiles(prefix))
+            group.tables[table] = file
+        returns = self._drop_repeated(returns)
+        self.given.returns = list(returns.values())
+
+    def _drop_repeated(self, returns: dict[tuple[Path, str], ReturnFiles]) -> dict[tuple[Path, str], ReturnFiles]:
+        """Leave out a return whose files are all the same as another's: a copy in a second folder."""
+        seen: dict[tuple, str] = {}
+        kept = {}
+        for place, group in returns.items():
+            content = tuple(sorted((table, file.sha256) for table, file in group.tables.items()))
+            if content in seen:
+                self.report.add([
+                    finding("file_repeated", group.name, f"the same return as {seen[content]}; it is read once.")
+                ])  # fmt: skip
+                continue
+            seen[content] = group.name
+            kept[place] = group
+        return kept
+
+    # -- findings --
+
+    def _unreadable(self, rule: str, path: Path, says: str, fix: str) -> None:
+        self.report.add([finding(rule, path.name, says, fix=fix)])
+
+    def _set_aside_before(self, path: Path, in_folder: bool) -> None:
+        if in_folder:
+            self.report.add([
+                finding("file_ignored", path.name, "left out: it lists rows that an earlier load set aside.")
+            ])  # fmt: skip
+            return
+        self.report.add([
+            finding("file_set_aside", path.name,
+                    "it lists rows that an earlier load set aside; loaded alone they would take the place of the school.",
+                    fix="Correct the rows in the extract itself and load the whole return again.")
+        ])  # fmt: skip
+
+    def _unknown(self, head: Head, in_folder: bool) -> None:
+        if in_folder:
+            self.report.add([finding("file_ignored", head.name, "left out: its content is of no kind that is known.")])
+            return
+        if {"time_period", "geographic_level"} <= head.names:
+            self.report.add([
+                finding("file_unknown", head.name,
+                        "these are published statistics, of a layout this toolkit does not know.",
+                        fix="attendance report … --published FILE says what the nearest known layout has more.")
+            ])  # fmt: skip
+            return
+        known = ", ".join(sorted(CENSUS_TABLES))
+        self.report.add([
+            finding("file_unknown", head.name, "neither its header nor its content says what it is.",
+                    allowed=f"a census return (tables {known}, one row a pupil, or XML), register marks, a transfer"
+                    " file, pupil flags, a download of DfE's portal, a list of schools, published statistics",
+                    fix="Check that the first line holds the column names.")
+        ])  # fmt: skip
+
+
+def _without_stores(files: list[Path], top: Path) -> list[Path]:
+    """Leave out what lies in a store: the rows it set aside are CSV files too."""
+    known: dict[Path, bool] = {}
+
+    def in_store(folder: Path) -> bool:
+        if folder not in known:
+            known[folder] = is_store(folder) or (folder != top and in_store(folder.parent))
+        return known[folder]
+
+    return [file for file in files if not in_store(file.parent)]
