@@ -7,6 +7,8 @@ terms and schools.
 
 from __future__ import annotations
 
+import duckdb
+
 from attendance_toolkit.vocabulary.columns import PUPIL_TERM
 
 #: Sessions as one return carried them: a row for each pupil row and half term (or span).
@@ -45,3 +47,32 @@ RECORD_COLUMNS = {
 }
 #: Characteristics from elsewhere than the census.
 FLAG_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "looked_after": "VARCHAR", "social_worker": "VARCHAR"}
+
+#: Where sessions come from, the most trusted first. Those of one school and term are never added across collections.
+COLLECTIONS = ("census", "register", "portal", "transfer")
+#: Sessions that do not come from a census, with their collection.
+COLLECTED_COLUMNS = {**SESSION_COLUMNS, "collection": "VARCHAR"}
+#: What collected sessions take the place of: a half term of a school, or a pupil's year at a school.
+SCOPE_COLUMNS = {
+    "collection": "VARCHAR",
+    "academic_year": "INTEGER",
+    "half_term": "VARCHAR",
+    "laestab": "INTEGER",
+    "upn": "BIGINT",
+}
+
+
+def make_collected_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Make ``collected_parts`` and ``collected_scopes`` of a connection if they are not there.
+
+    A reader of sessions from elsewhere than the census adds rows of its collection to both. A scope with a half term and
+    no pupil replaces that half term of the school; one with a pupil and no half term replaces the pupil's year there.
+    """
+    for name, columns in (("collected_parts", COLLECTED_COLUMNS), ("collected_scopes", SCOPE_COLUMNS)):
+        listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        con.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({listed})")
+
+
+def record_place(academic_year: str, laestab: str) -> str:
+    """Return SQL for the place of a record that does not come from a census: after all that do."""
+    return f"5000000000000 + {academic_year}::BIGINT * 10000000 + {laestab}"

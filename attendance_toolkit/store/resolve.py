@@ -17,11 +17,19 @@ from attendance_toolkit.vocabulary.columns import PUPIL_TERM, REASON_COLUMNS
 
 _HELD = ("sex", "fsm_eligible", "fsm6", "sen_provision", "ethnicity_major", "ethnicity_minor", "first_language")
 _FILLED = ("sex", "ethnicity_major", "ethnicity_minor", "first_language")
+_AGE_OF_YEAR_GROUP = "CASE WHEN y.nc_year = 'R' THEN 4 ELSE TRY_CAST(y.nc_year AS SMALLINT) + 4 END"
 _SUMS = ("sessions_possible", "sessions_authorised", "sessions_unauthorised", "sessions_covid", *REASON_COLUMNS)
 
 
 def resolve(
-    con: duckdb.DuckDBPyConnection, academic_year: int, *, sessions: str, records: str, all_records: str, flags: str
+    con: duckdb.DuckDBPyConnection,
+    academic_year: int,
+    *,
+    sessions: str,
+    records: str,
+    all_records: str,
+    flags: str,
+    age_of_year_group: bool = False,
 ) -> str:
     """Return SQL for PUPIL_TERM rows of one authority and academic year.
 
@@ -39,6 +47,9 @@ def resolve(
         Records of every census, for what the year's do not say.
     flags
         Looked-after and social-worker flags.
+    age_of_year_group
+        Give a pupil of unknown age that of the year group: Year n is n + 4 on 31 August. Census returns have dates of
+        birth and need no guess; registers and transfer files often have none, and DfE's rule asks for ages 5 to 15.
     """
     con.execute(f"CREATE OR REPLACE TEMP TABLE year_pupils AS SELECT DISTINCT upn FROM {sessions}")
     held = ", ".join(f"arg_min({c}, place) AS {c}" for c in _HELD)
@@ -89,6 +100,7 @@ def resolve(
         )
         source = "year_spells"
     expressions = {
+        "age": f"coalesce(s.age, {_AGE_OF_YEAR_GROUP})" if age_of_year_group else "s.age",
         "nc_year": "coalesce(y.nc_year, 'Unknown')",
         **{c: f"coalesce(y.{c}, 'Unknown')" for c in _HELD},
         **{c: f"coalesce(y.{c}, e.{c}, 'Unknown')" for c in _FILLED},

@@ -8,19 +8,28 @@ import json
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from attendance_toolkit.errors import NoDataError, StoreError, UnknownColumnError, did_you_mean
+from attendance_toolkit.errors import NoDataError, ParameterError, StoreError, UnknownColumnError, did_you_mean
+from attendance_toolkit.store._files import parquet
+from attendance_toolkit.store.parts import COLLECTIONS
+from attendance_toolkit.store.screening import SCREENING, read_screening
 from attendance_toolkit.vocabulary.areas import find_area
-from attendance_toolkit.vocabulary.calendar import show_academic_year
+from attendance_toolkit.vocabulary.calendar import WHOLE_YEAR, show_academic_year
 from attendance_toolkit.vocabulary.columns import PUPIL_TERM
 
-#: Raised when the layout of a store changes so that an older one cannot be read.
-FORMAT = 1
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Raised when the layout of a store changes.
+FORMAT = 2
+#: Stores of version 1 hold sessions of the census only, and are read as they are.
+READABLE = (1, FORMAT)
 MANIFEST = "manifest.json"
 #: What a store is made of: these, and nothing else, are exchanged when a load is finished.
-CONTENTS = ("pupil_term", "parts", "quarantine", MANIFEST)
+CONTENTS = ("pupil_term", "parts", "quarantine", SCREENING, MANIFEST)
 PREVIOUS = ".previous"
 PREPARED = ".prepared"
 LOCK = ".loading"
@@ -51,8 +60,9 @@ def is_store(folder: Path) -> bool:
 class Store:
     """A folder of PUPIL_TERM rows in Parquet, by local authority and academic year.
 
-    Layout: ``manifest.json``; ``pupil_term/la_code=…/academic_year=…/part.parquet``; ``parts/``, what each
-    return said, from which PUPIL_TERM is made again when another return is loaded; and ``quarantine/``, the
+    Layout: ``manifest.json``; ``pupil_term/la_code=…/academic_year=…/part.parquet`` with the sessions of the census,
+    and ``collection=…/part.parquet`` beside it with those of registers, portal lists and transfer files; ``parts/``,
+    what each return said, from which PUPIL_TERM is made again when another return is loaded; and ``quarantine/``, the
     rows set aside as they were read. That restricted folder is the only one with UPNs, names or dates of birth.
     """
 
@@ -103,13 +113,13 @@ class Store:
             raise StoreError(
                 f"The store '{root.name}' is damaged: {MANIFEST} cannot be read. Load the files again."
             ) from None
-        if version != FORMAT:
+        if version not in READABLE:
             raise StoreError(
                 f"The store '{root.name}' is of version {version}; this toolkit reads version {FORMAT}."
                 " Load the files again into a new folder."
             )
         for part in partitions:
-            data = root / _partition(part["la_code"], part["academic_year"])
+            data = root / _partition(*place_of(part))
             if not data.is_file() or data.stat().st_size != part["bytes"]:
                 raise StoreError(
                     f"The store '{root.name}' is damaged: the rows of {part['la_code']},"
@@ -130,8 +140,23 @@ class Store:
         """Return the nine-character codes of the local authorities with rows."""
         return sorted({p["la_code"] for p in self.manifest["partitions"]})
 
+    def screening(self) -> dict:
+        """Return what screening said about the files loaded, as ``ScreeningReport.to_dict`` gives it."""
+        return read_screening(self.path)
+
+    def schools(self) -> pd.DataFrame:
+        """Return the schools known from lists and returns: SCHOOL_COLUMNS, one row each; no rows if none is."""
+        from attendance_toolkit.store.schools import read_school_rows, settle_schools  # here: it loads pandas
+
+        return settle_schools(read_school_rows(self.path))
+
+    def collections(self) -> dict[str, list[int]]:
+        """Return where the sessions come from (census, register, portal, transfer) with the academic years of each."""
+        found = {(place_of(p)[2], p["academic_year"]) for p in self.manifest["partitions"]}
+        return {c: sorted(year for name, year in found if name == c) for c in COLLECTIONS if c in dict(found)}
+
     def rows(self) -> int:
-        """Return the number of PUPIL_TERM rows."""
+        """Return the number of PUPIL_TERM rows, of all collections."""
         return sum(p["rows"] for p in self.manifest["partitions"])
 
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -147,8 +172,14 @@ class Store:
         la_codes: Collection[str] | None = None,
         academic_years: Collection[int] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        collection: str | None = None,
     ) -> duckdb.DuckDBPyRelation:
         """Return PUPIL_TERM rows as a lazy relation on the store's own connection.
+
+        A school's term may be known from several collections. Added up it would count twice, so that each term of a
+        school comes from one of them: the census, else registers, else portal lists, else transfer files. A figure for
+        the whole year is used where the school has nothing better in any term.
 
         Parameters
         ----------
@@ -159,6 +190,8 @@ class Store:
         columns
             Columns of PUPIL_TERM to read; None means all. Nothing is read before the relation is used, and
             then only the columns it needs.
+        collection
+            "census", "register", "portal" or "transfer" for the rows of that one alone.
 
         Raises
         ------
@@ -166,27 +199,43 @@ class Store:
             The store has no rows for that selection; the message names what is there.
         UnknownColumnError
             A column is not in PUPIL_TERM.
+        ParameterError
+            A collection of another name.
         """
+        if collection is not None and collection not in COLLECTIONS:
+            raise ParameterError(
+                f"'{collection}' is not a collection.{did_you_mean(collection, COLLECTIONS)}"
+                f" There are: {', '.join(COLLECTIONS)}."
+            )
         wanted = [
             part
             for part in self.manifest["partitions"]
             if (la_codes is None or part["la_code"] in la_codes)
             and (academic_years is None or part["academic_year"] in academic_years)
+            and (collection is None or place_of(part)[2] == collection)
         ]
         if not wanted:
             years = ", ".join(show_academic_year(y) for y in self.academic_years()) or "no year"
             areas = ", ".join(f"{find_area(c).name} ({c})" for c in self.la_codes()) or "no authority"
-            raise NoDataError(f"The store has no rows for that choice. It holds {areas} for {years}.")
+            sources = "; ".join(
+                f"{name} {', '.join(map(show_academic_year, of))}" for name, of in self.collections().items()
+            )
+            asked = f" The sessions come from: {sources}." if collection else ""
+            raise NoDataError(f"The store has no rows for that choice. It holds {areas} for {years}.{asked}")
         for name in columns or ():
             if name not in PUPIL_TERM:
                 raise UnknownColumnError(
                     f"'{name}' is not a column of the store.{did_you_mean(name, PUPIL_TERM)}"
                     f" There are: {', '.join(PUPIL_TERM)}."
                 )
-        paths = [str(self.path / _partition(p["la_code"], p["academic_year"])) for p in wanted]
         select = ", ".join(columns or PUPIL_TERM)
-        listed = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
-        return self.connection().sql(f"SELECT {select} FROM read_parquet([{listed}], hive_partitioning = false)")
+        paths: dict[str, list[Path]] = {}
+        for place in map(place_of, wanted):
+            paths.setdefault(place[2], []).append(self.path / _partition(*place))
+        if len(paths) == 1:
+            (files,) = paths.values()
+            return self.connection().sql(f"SELECT {select} FROM {parquet(files)}")
+        return self.connection().sql(f"SELECT {select} FROM ({_preferred(paths)})")
 
     def close(self) -> None:
         """Close the store's connection; relations made from it can no longer be used."""
@@ -195,5 +244,43 @@ class Store:
             self._connection = None
 
 
-def _partition(la_code: str, academic_year: int) -> Path:
-    return Path("pupil_term", f"la_code={la_code}", f"academic_year={academic_year}", "part.parquet")
+def _partition(la_code: str, academic_year: int, collection: str = "census") -> Path:
+    folder = Path("pupil_term", f"la_code={la_code}", f"academic_year={academic_year}")
+    return folder / "part.parquet" if collection == "census" else folder / f"collection={collection}" / "part.parquet"
+
+
+def place_of(part: dict) -> tuple[str, int, str]:
+    """Return authority, academic year and collection of a partition of the manifest."""
+    return part["la_code"], part["academic_year"], part.get("collection", "census")
+
+
+def _preferred(paths: dict[str, list[Path]]) -> str:
+    """Return SQL for the rows of each school and term from the first collection that has some.
+
+    Figures for a whole year stand beside terms of their own collection (they are of other pupils), but give way to
+    any better collection in the year.
+    """
+    every = " UNION ALL ".join(
+        f"SELECT *, {COLLECTIONS.index(name)} AS preference FROM {parquet(files)}" for name, files in paths.items()
+    )
+    few = " UNION ALL ".join(
+        f"SELECT laestab, academic_year, term, {COLLECTIONS.index(name)} AS preference FROM {parquet(files)}"
+        for name, files in paths.items()
+    )
+    return f"""
+        WITH places AS (SELECT DISTINCT * FROM ({few})),
+        years AS (SELECT laestab, academic_year, min(preference) AS best FROM places GROUP BY ALL),
+        kept AS (
+            SELECT p.* FROM places p JOIN years y USING (laestab, academic_year)
+            WHERE p.term <> '{WHOLE_YEAR}' OR p.preference = y.best
+        ),
+        chosen AS (
+            SELECT k.laestab, k.academic_year, k.term, k.preference FROM kept k
+            ANTI JOIN (
+                -- A better collection in the same term, or with a figure for the whole year.
+                SELECT a.laestab, a.academic_year, a.term, a.preference FROM kept a
+                JOIN kept b USING (laestab, academic_year)
+                WHERE b.preference < a.preference AND (b.term = a.term OR b.term = '{WHOLE_YEAR}')
+            ) o USING (laestab, academic_year, term, preference)
+        )
+        SELECT e.* FROM ({every}) e JOIN chosen USING (laestab, academic_year, term, preference)"""

@@ -7,18 +7,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from attendance_toolkit.errors import StoreError
 from attendance_toolkit.schema.census import Census
-from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
+from attendance_toolkit.store._files import copy, link_tree, parquet
+from attendance_toolkit.store.parts import COLLECTIONS, FLAG_COLUMNS, RECORD_COLUMNS, make_collected_tables
+from attendance_toolkit.store.pupil_terms import merge_pupil_terms as _merge_pupil_terms
+from attendance_toolkit.store.pupil_terms import wholly_replaced
 from attendance_toolkit.store.quarantine import NOTE, AsideFile, merge_quarantine
-from attendance_toolkit.store.resolve import resolve
+from attendance_toolkit.store.screening import SCREENING, merge_screening, read_screening
 from attendance_toolkit.store.store import (
     CONTENTS,
     FORMAT,
@@ -27,9 +31,11 @@ from attendance_toolkit.store.store import (
     PREPARED,
     PREVIOUS,
     Store,
-    _partition,
     recover,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def check_place(root: Path) -> None:
@@ -114,6 +120,8 @@ def write_load(
     replaced: dict[Census, set[int]],
     loads: list[dict],
     aside: Sequence[AsideFile],
+    screening: dict | None = None,
+    schools_listed: pd.DataFrame | None = None,
 ) -> dict:
     """Merge the working tables of a load into the store and return the new manifest.
 
@@ -127,15 +135,25 @@ def write_load(
         One entry for each file, for the manifest.
     aside
         Files of rows set aside, for the restricted folder.
+    screening
+        What screening said, as ``ScreeningReport.to_dict`` gives it.
+    schools_listed
+        Schools of lists and of census returns: SCHOOL_COLUMNS.
     """
     prepared = root / PREPARED
     shutil.rmtree(prepared, ignore_errors=True)
     prepared.mkdir()
     schools = {census.name: found for census, found in replaced.items()}
     try:
+        make_collected_tables(con)
         _note_replaced(con, replaced)
+        schools |= wholly_replaced(con, root, manifest)
         _merge_records(con, root, prepared, schools)
         _merge_flags(con, root, prepared)
+        if schools_listed is not None:
+            from attendance_toolkit.store.schools import merge_schools  # here: it loads pandas
+
+            merge_schools(prepared, root, schools_listed)
         merged = _merge_loads(manifest["loads"], loads, schools)
         names = {_place(entry) for entry in loads}
         rows = merge_quarantine(
@@ -143,9 +161,12 @@ def write_load(
         )
         partitions = _merge_pupil_terms(con, root, prepared, manifest)
         quarantine = {"rows": rows, "note": NOTE}
-        new = {**manifest, "partitions": partitions, "loads": merged, "quarantine": quarantine}
+        new = {**manifest, "version": FORMAT, "partitions": partitions, "loads": merged, "quarantine": quarantine}
         text = json.dumps(new, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         (prepared / MANIFEST).write_text(text, encoding="utf-8")
+        said = screening or {"files": [], "findings": []}
+        said = merge_screening(read_screening(root), said, {entry["file"] for entry in merged})
+        (prepared / SCREENING).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         _exchange(root, prepared)
     except (duckdb.Error, OSError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
@@ -159,34 +180,6 @@ def write_load(
 
 
 # ---- records and flags -------------------------------------------------------------------------------
-
-
-def _parquet(paths: Iterable[Path]) -> str:
-    listed = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
-
-
-def _copy(con: duckdb.DuckDBPyConnection, sql: str, target: Path) -> int:
-    """Write a query to a Parquet file and return its rows; never into a file linked from the old store."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    path = str(target).replace("'", "''")
-    done = con.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 245760)")
-    return int(done.fetchall()[0][0])
-
-
-def _link_tree(source: Path, target: Path) -> None:
-    """Repeat a folder with hard links, which cost nothing; copy where links are not possible."""
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.rglob("*")) if source.is_dir() else ():
-        there = target / path.relative_to(source)
-        if path.is_dir():
-            there.mkdir(parents=True, exist_ok=True)
-            continue
-        try:
-            os.link(path, there)
-        except OSError:
-            shutil.copy2(path, there)
 
 
 def _note_replaced(con: duckdb.DuckDBPyConnection, replaced: dict[Census, set[int]]) -> None:
@@ -209,9 +202,10 @@ def _note_replaced(con: duckdb.DuckDBPyConnection, replaced: dict[Census, set[in
 def _merge_records(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, replaced: dict[str, set[int]]) -> None:
     """Put the load's records in the place of those of the same census and school; note whose went."""
     names = ", ".join(RECORD_COLUMNS)
-    _link_tree(root / "parts", prepared / "parts")
+    link_tree(root / "parts", prepared / "parts")
     con.execute("CREATE OR REPLACE TEMP TABLE gone (upn BIGINT)")
-    for census in sorted(replaced):
+    _merge_collected_records(con, root, prepared)
+    for census in sorted(set(replaced) - set(COLLECTIONS)):
         folder = Path("parts", "records", f"census={census}")
         rows = con.execute("SELECT DISTINCT la_code FROM record_parts WHERE census = $census", {"census": census})
         las = {la for (la,) in rows.fetchall()}
@@ -221,11 +215,25 @@ def _merge_records(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, r
             old = root / folder / f"la_code={la}" / "part.parquet"
             if old.is_file():
                 here = f"(SELECT DISTINCT laestab FROM replaced WHERE census = '{census}')"
-                con.execute(f"INSERT INTO gone SELECT upn FROM {_parquet([old])} SEMI JOIN {here} USING (laestab)")
-                sql += f" UNION ALL SELECT {names} FROM {_parquet([old])} ANTI JOIN {here} USING (laestab)"
-            _copy(
+                con.execute(f"INSERT INTO gone SELECT upn FROM {parquet([old])} SEMI JOIN {here} USING (laestab)")
+                sql += f" UNION ALL SELECT {names} FROM {parquet([old])} ANTI JOIN {here} USING (laestab)"
+            copy(
                 con, f"SELECT * FROM ({sql}) ORDER BY upn, place", prepared / folder / f"la_code={la}" / "part.parquet"
             )
+
+
+def _merge_collected_records(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> None:
+    """Put the load's records from elsewhere than the census in the place of those of the same pupil and school."""
+    names = ", ".join(RECORD_COLUMNS)
+    for census, la in con.execute("SELECT DISTINCT census, la_code FROM record_parts ORDER BY ALL").fetchall():
+        if census.partition("-")[2] not in COLLECTIONS:
+            continue
+        place = Path("parts", "records", f"census={census}", f"la_code={la}", "part.parquet")
+        new = f"(SELECT {names} FROM record_parts WHERE census = '{census}' AND la_code = '{la}')"
+        sql = f"SELECT * FROM {new}"
+        if (root / place).is_file():
+            sql += f" UNION ALL SELECT {names} FROM {parquet([root / place])} ANTI JOIN {new} USING (upn, laestab)"
+        copy(con, f"SELECT * FROM ({sql}) ORDER BY upn, place", prepared / place)
 
 
 def _merge_flags(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> None:
@@ -234,71 +242,9 @@ def _merge_flags(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> 
         place = Path("parts", "flags", f"academic_year={year}", "part.parquet")
         sql = f"SELECT {names} FROM flag_parts WHERE academic_year = {year}"
         if (root / place).is_file():
-            old = _parquet([root / place])
+            old = parquet([root / place])
             sql += f" UNION ALL SELECT {names} FROM {old} ANTI JOIN flag_parts USING (upn, academic_year)"
-        _copy(con, f"SELECT * FROM ({sql}) ORDER BY upn", prepared / place)
-
-
-def _view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str]) -> None:
-    if files:
-        sql = f"SELECT {', '.join(columns)} FROM {_parquet(files)}"
-    else:
-        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
-        sql = f"SELECT {empty} WHERE false"
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
-
-
-# ---- pupil terms -------------------------------------------------------------------------------------
-
-
-def _merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, manifest: dict) -> list[dict]:
-    """Make PUPIL_TERM again wherever a pupil of this load has rows, so that the order of loads does not matter."""
-    _link_tree(root / "pupil_term", prepared / "pupil_term")
-    found = {(p["la_code"], p["academic_year"]): p for p in manifest["partitions"]}
-    touched = set(con.execute("SELECT DISTINCT la_code, academic_year FROM session_parts").fetchall())
-    if found:
-        files = [root / _partition(*place) for place in sorted(found)]
-        touched |= set(
-            con.execute(
-                f"""
-                SELECT DISTINCT la_code, academic_year FROM {_parquet(files)}
-                SEMI JOIN (SELECT upn FROM record_parts UNION SELECT upn FROM flag_parts UNION SELECT upn FROM gone)
-                    USING (upn)
-                UNION
-                SELECT DISTINCT la_code, academic_year FROM {_parquet(files)}
-                SEMI JOIN replaced USING (academic_year, half_term, laestab)
-                """
-            ).fetchall()
-        )
-    records = sorted((prepared / "parts" / "records").rglob("part.parquet"))
-    _view(con, "all_records", records, RECORD_COLUMNS)
-    _view(con, "all_flags", sorted((prepared / "parts" / "flags").rglob("part.parquet")), FLAG_COLUMNS)
-    columns = ", ".join(SESSION_COLUMNS)
-    for la, year in sorted(touched):
-        start = year // 100
-        describing = {
-            f"census={n}"
-            for n in (f"{start}-autumn", f"{start + 1}-spring", f"{start + 1}-summer", f"{start + 1}-autumn")
-        }
-        _view(con, "year_describing", [f for f in records if f.parent.parent.name in describing], RECORD_COLUMNS)
-        sql = f"SELECT {columns} FROM session_parts WHERE la_code = '{la}' AND academic_year = {year}"
-        if (la, year) in found:
-            old = _parquet([root / _partition(la, year)])
-            sql += (
-                f" UNION ALL SELECT {columns} FROM {old} ANTI JOIN replaced USING (academic_year, half_term, laestab)"
-            )
-        con.execute(f"CREATE OR REPLACE TEMP VIEW year_sessions AS {sql}")
-        resolved = resolve(
-            con, year, sessions="year_sessions", records="year_describing", all_records="all_records", flags="all_flags"
-        )
-        target = prepared / _partition(la, year)
-        rows = _copy(con, resolved, target)
-        if rows:
-            found[(la, year)] = {"la_code": la, "academic_year": year, "rows": rows, "bytes": target.stat().st_size}
-        else:
-            found.pop((la, year), None)
-            target.unlink()
-    return [found[place] for place in sorted(found)]
+        copy(con, f"SELECT * FROM ({sql}) ORDER BY upn", prepared / place)
 
 
 # ---- manifest and exchange -------------------------------------------------------------------------

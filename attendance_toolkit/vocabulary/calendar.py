@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 from attendance_toolkit.errors import VocabularyError
 
@@ -21,7 +21,10 @@ HALF_TERM_TERMS = {
     "5": "summer",
     "6": "summer",
     "5-6": "summer",
+    "1-6": "year",
 }
+#: The term of a figure that is known for the whole year only.
+WHOLE_YEAR = "year"
 
 #: A school census carries the attendance of an earlier term (DfE pupil absence statistics
 #: methodology, section 3): collection -> ((half terms, years back to the term's academic year), ...).
@@ -100,3 +103,57 @@ def age_on_31_august(born: date, academic_year: int) -> int:
     """
     start = academic_year // 100
     return start - born.year - ((born.month, born.day) > (8, 31))
+
+
+def easter_sunday(year: int) -> date:
+    """Return Easter Sunday of a calendar year (Gregorian computus; Meeus, Astronomical Algorithms, chapter 8).
+
+    >>> easter_sunday(2024), easter_sunday(2025)
+    (datetime.date(2024, 3, 31), datetime.date(2025, 4, 20))
+    """
+    a, (b, c) = year % 19, divmod(year, 100)
+    d, e = divmod(b, 4)
+    g = (8 * b + 13) // 25
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    m = (32 + 2 * e + 2 * i - h - k) % 7
+    n = (a + 11 * h + 22 * m) // 451
+    month, day = divmod(h + m - 7 * n + 114, 31)
+    return date(year, month, day + 1)
+
+
+def _monday_from(day: date) -> date:
+    return day + timedelta(days=-day.weekday() % 7)
+
+
+def half_term_starts(academic_year: int) -> tuple[date, date, date, date, date, date]:
+    """Return the first day of each half term; one ends where the next begins, the last on 31 July.
+
+    Terms have the limits of the school census: autumn 1 August to 31 December, spring 1 January to Easter
+    Sunday, summer from Easter Monday; the second half of the summer begins with the week of the spring bank
+    holiday, the last Monday of May (DfE, Pupil absence statistics: methodology). Inside the autumn and spring
+    terms DfE sets no limit, because the census gives each as one figure. The usual breaks are used there: the
+    week of the Monday from 23 October, and of the Monday from 12 February. A register shows each school's own.
+
+    >>> [day.isoformat() for day in half_term_starts(202425)]
+    ['2024-08-01', '2024-10-28', '2025-01-01', '2025-02-17', '2025-04-21', '2025-05-26']
+    """
+    start = academic_year // 100
+    return (
+        date(start, 8, 1),
+        _monday_from(date(start, 10, 23)),
+        date(start + 1, 1, 1),
+        _monday_from(date(start + 1, 2, 12)),
+        easter_sunday(start + 1) + timedelta(days=1),
+        _monday_from(date(start + 1, 5, 25)),
+    )
+
+
+def break_windows(academic_year: int) -> tuple[tuple[date, date], tuple[date, date]]:
+    """Return the days between which the Monday of the autumn and of the spring break can lie.
+
+    >>> break_windows(202425)[0]
+    (datetime.date(2024, 10, 7), datetime.date(2024, 11, 8))
+    """
+    start = academic_year // 100
+    return (date(start, 10, 7), date(start, 11, 8)), (date(start + 1, 1, 29), date(start + 1, 3, 1))

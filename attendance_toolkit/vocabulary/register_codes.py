@@ -128,3 +128,46 @@ def classify_code(code: str, session_date: date, *, covid_x_possible: bool = Tru
     raise VocabularyError(
         f"'{code}' did not exist on {session_date.isoformat()}: it is valid from {rows[0].valid_from.isoformat()}."
     )
+
+
+@dataclass(frozen=True)
+class ReadMark:
+    """What one mark on one day counts as.
+
+    Attributes
+    ----------
+    outcome
+        "attended", "covid", a reason such as "auth_illness", "none" for a mark that is not of a possible session,
+        "blank" for a missing mark, or "" for one that cannot be used.
+    fault
+        "" or the screening rule that it breaks.
+    is_old
+        Whether the code had ended by then; it keeps its old meaning.
+    """
+
+    outcome: str
+    fault: str = ""
+    is_old: bool = False
+
+
+@cache
+def read_mark(code: str, session_date: date) -> ReadMark:
+    """Return what a mark counts as, by the code set of the session date.
+
+    >>> read_mark("i", date(2024, 9, 9)).outcome, read_mark("X", date(2021, 11, 1)).outcome
+    ('auth_illness', 'covid')
+    >>> read_mark("Y7", date(2023, 9, 4)).fault, read_mark("?", date(2023, 9, 4)).fault
+    ('register_code_new', 'register_code')
+    >>> read_mark("", date(2023, 9, 4)).outcome, read_mark("D", date(2023, 9, 4)).outcome
+    ('blank', 'none')
+    """
+    text = code.strip().upper()
+    if (text or "-") not in _by_code():
+        return ReadMark("", "register_code")
+    try:
+        row, is_old = classify_code(text, session_date)
+    except VocabularyError:
+        return ReadMark("", "register_code_new")
+    outcomes = {"present": "attended", "approved_educational_activity": "attended", "covid": "covid",
+                "missing": "blank"}  # fmt: skip
+    return ReadMark(row.reason or outcomes.get(row.session_class, "none"), "", is_old)
