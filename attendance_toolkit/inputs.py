@@ -148,6 +148,8 @@ class Inputs:
             rows = comparators(known)
         else:
             rows = self._own_level(self.published.select(known).rates)
+            # Of the pupils of one characteristic there are rates too; all pupils are meant here.
+            rows = rows[rows["characteristic"] == ALL]
             reference = comparators(known)
             keys = ["series", "dataset", "academic_year", "period", "area_code", "phase", "measure"]
             # Files given come first; the reference values fill what they do not have.

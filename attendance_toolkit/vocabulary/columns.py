@@ -44,8 +44,8 @@ PUPIL_TERM = {
     "laestab": "INTEGER",  # seven digits
     "urn": "INTEGER",  # nullable
     "academic_year": "INTEGER",  # 202324
-    "term": "VARCHAR",  # autumn, spring, summer
-    "half_term": "VARCHAR",  # 1..6, or a span such as 1-2
+    "term": "VARCHAR",  # autumn, spring, summer, or year for a figure that cannot be split
+    "half_term": "VARCHAR",  # 1..6, or a span such as 1-2; 1-6 is the whole year
     "phase": "VARCHAR",
     "nc_year": "VARCHAR",
     "age": "SMALLINT",  # completed years on 31 August before the year; nullable
@@ -66,6 +66,29 @@ PUPIL_TERM = {
     "sessions_unauthorised": "INTEGER",
     "sessions_covid": "INTEGER",  # counted in possible sessions, not an absence
     **dict.fromkeys(REASON_COLUMNS, "INTEGER"),
+}
+
+#: Schools as they lie in the store: column -> Arrow/DuckDB type. One row a school: its URN, else its LAESTAB.
+SCHOOL_COLUMNS = {
+    "laestab": "INTEGER",  # nullable, as is every column but source
+    "urn": "INTEGER",
+    "school_name": "VARCHAR",
+    "phase": "VARCHAR",  # one of PHASES
+    "phase_source": "VARCHAR",  # DfE's own word, or the ages the phase was told from
+    "la_code": "VARCHAR",  # nine characters
+    "type": "VARCHAR",
+    "status": "VARCHAR",
+    "open_date": "DATE",
+    "close_date": "DATE",
+    "statutory_low_age": "SMALLINT",
+    "statutory_high_age": "SMALLINT",
+    "number_of_pupils": "INTEGER",
+    "percent_fsm": "DOUBLE",  # 0 to 100
+    "pupils_at": "DATE",  # day of the two figures before
+    "postcode": "VARCHAR",
+    "trust": "VARCHAR",
+    "source": "VARCHAR",
+    "as_at": "DATE",
 }
 
 LABELS = {
@@ -133,5 +156,8 @@ PUBLISHED_GROUPS = (
     "sex",
     "fsm_eligible",
     "sen_provision",
+    # The one characteristic of files that give one at a time ("ethnicity_minor"), with its level.
+    "characteristic",
+    "characteristic_level",
 )
 ALL = "All"

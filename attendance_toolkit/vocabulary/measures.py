@@ -43,6 +43,13 @@ _ALL = (
         "enrolments",
         "percent",
     ),
+    Measure(
+        "persistent_absence_rate_15",
+        "Persistent absence (15% or more missed, until 2014/15)",
+        "persistent absentees at 15%",
+        "enrolments",
+        "percent",
+    ),
     Measure("severe_absence_rate", "Severe absence (50% or more missed)", "severe absentees", "enrolments", "percent"),
     Measure("no_absence_rate", "No absence", "enrolments with no absence", "enrolments", "percent"),
     Measure("band_rate", "Enrolments in the absence band", "enrolments in the band", "enrolments", "percent"),
@@ -94,6 +101,35 @@ _ALL = (
     Measure(
         "unknown_share", "Enrolments whose characteristic is not known", "enrolments not known", "enrolments", "percent"
     ),
+    Measure(
+        "missed_any_rate",
+        "Enrolments that missed at least one session",
+        "enrolments with at least one session missed",
+        "enrolments",
+        "percent",
+    ),
+    Measure(
+        "percent_band_rate",
+        "Enrolments in a one-point band of overall absence",
+        "enrolments in the band",
+        "enrolments",
+        "percent",
+    ),
+    Measure(
+        "percent_band_rate_authorised",
+        "Enrolments in a one-point band of authorised absence",
+        "enrolments in the band",
+        "enrolments",
+        "percent",
+    ),
+    Measure(
+        "percent_band_rate_unauthorised",
+        "Enrolments in a one-point band of unauthorised absence",
+        "enrolments in the band",
+        "enrolments",
+        "percent",
+    ),
+    Measure("full_absence_rate", "All sessions missed", "enrolments that missed everything", "enrolments", "percent"),
     Measure("mean_sessions_missed", "Sessions missed per enrolment", "sessions missed", "enrolments", "sessions"),
 )
 MEASURES = {measure.name: measure for measure in _ALL}

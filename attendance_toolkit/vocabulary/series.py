@@ -32,6 +32,27 @@ SERIES = {
             " registers of part of the schools, revised as registers are corrected; it does not add up to regions.",
         ),
         Series(
+            "social_care",
+            "DfE children in need census matched with the school census",
+            "accredited official statistics",
+            "Department for Education, Outcomes for children in need, including children looked after: pupils matched"
+            " with the school census; counts pupils, not enrolments, so it is not compared with all-pupil absence.",
+        ),
+        Series(
+            "four_year_olds",
+            "DfE school census, four-year-olds",
+            "accredited official statistics",
+            "Department for Education, Pupil absence in schools in England: four-year-olds, who are below compulsory"
+            " school age and outside the absence of all pupils.",
+        ),
+        Series(
+            "portal",
+            "DfE portal",
+            "management information",
+            "Department for Education, Monitor your school attendance: registers of the year to date as schools' systems"
+            " send them; figures change as registers are corrected and differ from published statistics.",
+        ),
+        Series(
             "local",
             "Local extract",
             "local management information",

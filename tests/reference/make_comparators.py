@@ -44,6 +44,7 @@ def _from_files(shared: Path) -> list[tuple]:
     published = read_published([folder / "lait_la_timeseries", folder / "attendance_fortnightly"], areas=_areas())
     rates = published.rates
     keep = rates["rate"].notna() & (rates["reason"] == ALL) & (rates["period"] == "year")
+    keep &= rates["characteristic"] == ALL
     rows = []
     for row in rates[keep].itertuples():
         source = CENSUS_SOURCE if row.series == "census" else ATTENDANCE_SOURCE

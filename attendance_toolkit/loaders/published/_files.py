@@ -8,32 +8,56 @@ import csv
 import gzip
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
 from attendance_toolkit.errors import UnreadableFileError
+from attendance_toolkit.loaders._head import cell_text
+from attendance_toolkit.schema.findings import Finding
+from attendance_toolkit.schema.rules import finding
 
-_ENDINGS = (".csv", ".csv.gz")
+_ENDINGS = (".csv", ".csv.gz", ".xlsx", ".xls", ".ods")
+WORKBOOKS = (".xlsx", ".xls", ".ods")
 #: Enough of a file to hold the longest header seen (4 kB) and to notice a wrong encoding.
 _HEAD_BYTES = 65_536
+#: A column header of a workbook is looked for in as many rows, below titles and notes.
+_HEADER_WITHIN = 15
+
+
+class UnknownEditionError(UnreadableFileError):
+    """A file that is whole and of a known layout, but does not say its academic year."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file before its layout is known: the fields of its first two lines, lower case."""
+    """A file before its layout is known: the fields of its first two lines, lower case.
+
+    Attributes
+    ----------
+    given
+        The file the user named, where ``path`` is a copy of one sheet of it.
+    skipped
+        Rows of that sheet above the column names.
+    findings
+        None: a row that breaks a rule raises. A list: such rows are set aside with a finding each.
+    """
 
     path: Path
     first: tuple[str, ...]
     second: tuple[str, ...]
     has_bom: bool
+    given: Path | None = None
+    skipped: int = 0
+    findings: list[Finding] | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
         """File name for messages and the ``source_file`` column; never the folder, which may name a person."""
-        return self.path.name
+        return (self.given or self.path).name
 
 
 def find_files(paths: Iterable[Path | str]) -> list[tuple[Path, str]]:
@@ -72,10 +96,10 @@ def look_at(path: Path) -> Source:
         The file is empty, not text in UTF-8, not comma-separated, or has a column name twice.
     """
     try:
-        opener = gzip.open if path.name.lower().endswith(".gz") else open
+        opener = gzip.open if is_gzip(path) else open
         with opener(path, "rb") as handle:
             head = handle.read(_HEAD_BYTES)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"{path.name} could not be opened: {type(error).__name__}.") from None
     if not head.strip():
         raise UnreadableFileError(f"{path.name} is empty.")
@@ -97,6 +121,54 @@ def look_at(path: Path) -> Source:
             if first and mark in first[0]:
                 raise UnreadableFileError(f"{path.name} is separated by {word}. Save it separated by commas.")
     return Source(path, first, second, head.startswith(b"\xef\xbb\xbf"))
+
+
+def is_gzip(path: Path) -> bool:
+    """Return whether a file is compressed, by its first bytes."""
+    with path.open("rb") as handle:
+        return handle.read(2) == b"\x1f\x8b"
+
+
+def sheet_as_csv(path: Path, folder: Path, is_known: Callable[[Source], bool]) -> Source | None:
+    """Write the first sheet of a workbook that has a known layout as CSV into a private folder.
+
+    The row numbers of findings and of ``source_row`` stay those of the sheet.
+
+    Returns
+    -------
+    The copy, or None if no sheet has a known layout.
+
+    Raises
+    ------
+    UnreadableFileError
+        The workbook is damaged.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(path)
+        for name in book.sheet_names:
+            # skip_empty_area would move the rows, and with them the row numbers.
+            sheet = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            rows = [[cell_text(cell).strip() for cell in row] for row in sheet]
+            for skipped, row in enumerate(rows[:_HEADER_WITHIN]):
+                first = tuple(cell.lower() for cell in row)
+                while first and not first[-1]:
+                    first = first[:-1]
+                second = tuple(cell.lower() for cell in rows[skipped + 1]) if len(rows) > skipped + 1 else ()
+                copy = folder / f"{path.stem}.csv"
+                source = Source(copy, first, second, False, path, skipped)
+                if first and is_known(source):
+                    _write(copy, [line[: len(first)] for line in rows[skipped:] if any(line)])
+                    return source
+    except (CalamineError, OSError, ValueError) as error:
+        raise UnreadableFileError(f"{path.name} could not be opened as a workbook: {type(error).__name__}.") from None
+    return None
+
+
+def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows(rows)
 
 
 def sha256_of(path: Path) -> str:
@@ -133,8 +205,14 @@ def read_raw(
         con.execute(
             "CREATE TEMP TABLE raw AS SELECT row_number() OVER () + ? AS source_row, * FROM read_csv(?,"
             " columns = ?, header = ?, auto_detect = false, delim = ',', quote = '\"', escape = '\"',"
-            " null_padding = false)",
-            [int(has_header), str(source.path), dict.fromkeys(names, "VARCHAR"), has_header],
+            " null_padding = false, compression = ?)",
+            [
+                int(has_header) + source.skipped,
+                str(source.path),
+                dict.fromkeys(names, "VARCHAR"),
+                has_header,
+                "gzip" if is_gzip(source.path) else "none",
+            ],
         )
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
         raise UnreadableFileError(f"{source.name}, {_short(error)}") from None
@@ -144,6 +222,48 @@ def read_raw(
     if drop:
         con.execute(f"DELETE FROM raw WHERE {drop}")
     return rows, rows - _one(con, "SELECT count(*) FROM raw")
+
+
+def reject(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    rule: str,
+    where: str,
+    values: Sequence[object],
+    *,
+    column: str,
+    value: str,
+    allowed: str,
+) -> None:
+    """Set the rows of ``raw`` that meet a condition aside with a finding, or raise if nobody asked for findings.
+
+    Parameters
+    ----------
+    where, values
+        SQL condition and the values bound in it.
+
+    Raises
+    ------
+    UnreadableFileError
+        ``source.findings`` is None.
+    """
+    row = con.execute(f"SELECT min(source_row), count(*) FROM raw WHERE {where}", values).fetchone()
+    first, count = (int(row[0]), int(row[1])) if row and row[1] else (0, 0)
+    if source.findings is None:
+        raise complain(source, first, column, value, allowed)
+    if count:
+        says = f"'{value[:60]}' is not allowed."
+        source.findings.append(
+            finding(
+                rule, source.name, says, row=first, column=column, value=value[:60], fix=f"Use {allowed}.", count=count
+            )
+        )
+        con.execute(f"DELETE FROM raw WHERE {where}", values)
+
+
+def complain(source: Source, row: int, name: str, value: str, allowed: str) -> UnreadableFileError:
+    """Return the error for one cell: file, row, column, value and what it may be."""
+    return UnreadableFileError(f"{source.name}, row {row}, {name}: '{value}' is not allowed. Use {allowed}.")
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -16,31 +16,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attendance_toolkit.errors import StoreError, UnreadableFileError
-from attendance_toolkit.loaders.published._files import Source, find_files, look_at, sha256_of
-from attendance_toolkit.loaders.published._layouts import nearest, recognise
-from attendance_toolkit.loaders.published._readers import READERS, Part
+from attendance_toolkit.loaders.published._files import (
+    WORKBOOKS,
+    Source,
+    UnknownEditionError,
+    find_files,
+    look_at,
+    sha256_of,
+    sheet_as_csv,
+)
+from attendance_toolkit.loaders.published._frames import KEYS, one_frame, set_repeated_aside
+from attendance_toolkit.loaders.published._layouts import Layout, layout_of, nearest
+from attendance_toolkit.loaders.published._parts import Part
+from attendance_toolkit.loaders.published._readers import READERS
 from attendance_toolkit.loaders.published._values import canonical_code
+from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.vocabulary.areas import find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
-from attendance_toolkit.vocabulary.columns import CELL_COUNTS, MEASURE_CORE, PUBLISHED_GROUPS
 
-CELLS_COLUMNS = (*PUBLISHED_GROUPS, *CELL_COUNTS, "source_file", "source_row")
-RATES_COLUMNS = (
-    *PUBLISHED_GROUPS,
-    *MEASURE_CORE,
-    "reason",
-    "printed",
-    "decimals",
-    "source_file",
-    "source_row",
-)
-SYMBOLS_COLUMNS = (*PUBLISHED_GROUPS, "count", "symbol", "source_file", "source_row")
-_KEYS = {
-    "cells": list(PUBLISHED_GROUPS),
-    "rates": [*PUBLISHED_GROUPS, "measure", "reason"],
-    "symbols": [*PUBLISHED_GROUPS, "count"],
-}
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -85,6 +79,12 @@ class Published:
         <NA> if it does not), ``source_file``, ``source_row``.
     symbols
         Cells of ``cells`` that hold a symbol instead of a number: groups, ``count``, ``symbol``.
+    schools
+        Rows of single schools: PUBLISHED_GROUPS (``area_level`` "School", ``area_code`` of the authority),
+        ``laestab`` and ``urn`` (``Int64``), ``school_name``, ``academy_type``, CELL_COUNTS, ``sessions_overall``
+        and the enrolments that missed at least one session (``missed_any...``). They are in no other frame.
+    school_symbols
+        Cells of ``schools`` that hold a symbol instead of a number.
     provenance
         The files read.
     unrecognised
@@ -94,6 +94,8 @@ class Published:
     cells: pd.DataFrame
     rates: pd.DataFrame
     symbols: pd.DataFrame
+    schools: pd.DataFrame
+    school_symbols: pd.DataFrame
     provenance: tuple[Provenance, ...]
     unrecognised: tuple[Unrecognised, ...]
 
@@ -113,7 +115,8 @@ class Published:
                 kept &= frame["academic_year"].isin(wanted)
             return frame[kept].reset_index(drop=True)
 
-        return Published(pick(self.cells), pick(self.rates), pick(self.symbols), self.provenance, self.unrecognised)
+        frames = {name: pick(getattr(self, name)) for name in KEYS}
+        return Published(**frames, provenance=self.provenance, unrecognised=self.unrecognised)
 
     def summary(self) -> pd.DataFrame:
         """Return what is covered: a row per dataset, year and period, with areas by level and phases."""
@@ -145,7 +148,7 @@ class Published:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         try:
-            for name in _KEYS:
+            for name in KEYS:
                 table = pa.Table.from_pandas(getattr(self, name), preserve_index=False)
                 pq.write_table(table, part / f"{name}.parquet", compression="zstd")
             about = {
@@ -185,7 +188,7 @@ class Published:
             if about.get("format") != _FORMAT:
                 raise StoreError(f"'{source}' was saved by another version. Read the published files again.")
             # ParquetFile, not read_table: the latter loads pyarrow's dataset machinery for most of a second.
-            tables = {name: pq.ParquetFile(source / f"{name}.parquet").read() for name in _KEYS}
+            tables = {name: pq.ParquetFile(source / f"{name}.parquet").read() for name in KEYS}
             if areas is not None:
                 codes = pa.array(sorted(area_codes(areas)))
                 tables = {n: t.filter(pc.is_in(t["area_code"], codes)) for n, t in tables.items()}
@@ -194,14 +197,12 @@ class Published:
                 tables = {n: t.filter(pc.is_in(t["academic_year"], wanted)) for n, t in tables.items()}
             frames = {name: table.to_pandas() for name, table in tables.items()}
             return cls(
-                frames["cells"],
-                frames["rates"],
-                frames["symbols"],
-                tuple(
+                **frames,
+                provenance=tuple(
                     Provenance(**row | {"left_out": tuple(sorted(row["left_out"].items()))})
                     for row in about["provenance"]
                 ),
-                tuple(Unrecognised(**row) for row in about["unrecognised"]),
+                unrecognised=tuple(Unrecognised(**row) for row in about["unrecognised"]),
             )
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise StoreError(
@@ -227,18 +228,26 @@ def area_codes(areas: Iterable[str]) -> set[str]:
     return codes
 
 
-def read_published(paths: Sequence[Path | str] | Path | str, *, areas: Sequence[str] | None = None) -> Published:
+def read_published(
+    paths: Sequence[Path | str] | Path | str,
+    *,
+    areas: Sequence[str] | None = None,
+    findings: list[Finding] | None = None,
+) -> Published:
     """Read published DfE files into cells and rates, each recognised by its content.
 
     Parameters
     ----------
     paths
-        Files or folders (searched to any depth for .csv and .csv.gz). Two copies of a file are read once.
+        Files or folders (searched to any depth for CSV files and workbooks). Two copies of a file are read once.
         Where two editions of a data set give the same figure, the edition that reaches the later year is
         kept.
     areas
         Names or codes of the areas to keep; None keeps all. A combined authority stands for its local
         authorities.
+    findings
+        None: a cell that breaks a rule raises. A list: its row is set aside, counted in ``Provenance.left_out``,
+        and a finding is added to the list.
 
     Raises
     ------
@@ -256,18 +265,18 @@ def read_published(paths: Sequence[Path | str] | Path | str, *, areas: Sequence[
     seen: set[str] = set()
     con = duckdb.connect()
     con.execute("SET preserve_insertion_order = true")
-    try:
+    with con, tempfile.TemporaryDirectory(prefix="attendance-") as private:
         for path, shown in find_files(given):
             try:
-                source = look_at(path)
+                source = open_source(path, Path(private), findings)
             except UnreadableFileError as error:
                 if not shown:
                     raise
                 unrecognised.append(Unrecognised(shown, str(error)))
                 continue
-            layout = recognise(source)
-            if layout is None or layout.unread:
-                reason = f"{layout.title}: {layout.unread}" if layout else "no known layout"
+            layout = layout_of(source)
+            if layout is None or layout.describes:
+                reason = f"{layout.title}: it holds no figures" if layout else "no known layout"
                 if not shown:
                     raise UnreadableFileError(_not_read(source, reason if layout else ""))
                 unrecognised.append(Unrecognised(shown, reason))
@@ -276,21 +285,48 @@ def read_published(paths: Sequence[Path | str] | Path | str, *, areas: Sequence[
             if digest in seen:
                 continue
             seen.add(digest)
-            part = READERS[layout.name](con, source, layout)
+            try:
+                part = read_part(con, source, layout)
+            except UnknownEditionError as error:
+                if not shown:
+                    raise
+                unrecognised.append(Unrecognised(shown, str(error)))
+                continue
             left = tuple(sorted(part.left_out.items()))
             provenance.append(Provenance(source.name, digest, layout.name, part.rows, left))
             parts.append(part)
-    finally:
-        con.close()
-    frames = {
-        "cells": _frame([p.cells for p in parts], CELLS_COLUMNS, codes),
-        "rates": _frame([p.rates for p in parts], RATES_COLUMNS, codes),
-        "symbols": _frame([p.symbols for p in parts], SYMBOLS_COLUMNS, codes),
-    }
-    for name in ("cells", "rates"):
-        frames[name] = _latest_edition(frames[name], _KEYS[name])
-    frames["symbols"] = frames["symbols"].drop_duplicates(_KEYS["symbols"], keep="last", ignore_index=True)
+    frames = {name: one_frame([getattr(p, name) for p in parts], name, codes) for name in KEYS}
     return Published(**frames, provenance=tuple(provenance), unrecognised=tuple(unrecognised))
+
+
+def open_source(path: Path, folder: Path, findings: list[Finding] | None = None) -> Source:
+    """Return the head of a file; of a workbook, that of its first sheet with a known layout, copied as CSV.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file cannot be read, or no sheet has a known layout.
+    """
+    if path.name.lower().endswith(WORKBOOKS):
+        copy = Path(tempfile.mkdtemp(dir=folder))
+        source = sheet_as_csv(path, copy, lambda candidate: layout_of(candidate) is not None)
+        if source is None:
+            raise UnreadableFileError(f"{path.name}: no sheet is a published table this toolkit knows.")
+    else:
+        source = look_at(path)
+    return replace(source, findings=findings)
+
+
+def read_part(con: duckdb.DuckDBPyConnection, source: Source, layout: Layout) -> Part:
+    """Return what a file gives. Rows set aside are counted in ``left_out``."""
+    before = len(source.findings or ())
+    part = READERS[layout.name](con, source, layout)
+    if source.findings is not None:
+        set_repeated_aside(part, source)
+        aside = sum(found.count for found in source.findings[before:] if found.severity == "quarantine")
+        if aside:
+            part.left_out["rows set aside: see the findings"] = aside
+    return part
 
 
 def _is_saved(folder: Path) -> bool:
@@ -301,61 +337,3 @@ def _not_read(source: Source, reason: str) -> str:
     if reason:
         return f"{source.name} is recognised but not read: {reason}."
     return f"{source.name} is not a published file this toolkit knows. {nearest(source)}"
-
-
-_WHOLE = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype()}
-
-
-def _frame(tables: list[pa.Table | None], columns: Sequence[str], codes: set[str] | None) -> pd.DataFrame:
-    """Return the tables one under the other, in the order of the files."""
-    given = [table.select(list(columns)) for table in tables if table is not None and table.num_rows]
-    if not given:
-        empty = {name: pd.Series(dtype="Int64" if name in CELL_COUNTS else "str") for name in columns}
-        return pd.DataFrame(empty)
-    whole = pa.concat_tables(given, promote_options="permissive")
-    if codes is not None:
-        whole = whole.filter(pc.is_in(whole["area_code"], pa.array(sorted(codes))))
-    frame = whole.to_pandas(types_mapper=_WHOLE.get)
-    for name in ("academic_year", "source_row"):
-        frame[name] = frame[name].astype("int64")
-    for name in ("numerator", "denominator", "rate", "lower", "upper"):
-        if name in frame:
-            frame[name] = frame[name].astype("float64")
-    return frame
-
-
-def _latest_edition(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return the frame with one row per key: that of the file which reaches the later academic year.
-
-    Raises
-    ------
-    UnreadableFileError
-        A key is twice in one file, or two files that reach the same year give different figures.
-    """
-    twice = frame.duplicated(keys, keep=False)
-    if not twice.any():
-        return frame
-    reach = frame.groupby(["dataset", "source_file"])["academic_year"].transform("max")
-    several = frame[twice].assign(_reach=reach[twice])
-    same_file = several.duplicated([*keys, "source_file"])
-    if same_file.any():
-        row = several[same_file].iloc[0]
-        raise UnreadableFileError(
-            f"{row['source_file']}, row {row['source_row']}: the same {row['dataset']} figure for"
-            f" {row['area_code']}, {row['academic_year']}, {row['phase']} is there more than once."
-        )
-    values = [name for name in frame.columns if name not in {*keys, "source_file", "source_row"}]
-    ranked = several.sort_values("_reach", kind="stable")
-    last = ranked.drop_duplicates(keys, keep="last")
-    tied = ranked.merge(last[[*keys, "_reach"]], on=[*keys, "_reach"])
-    distinct = tied.drop_duplicates([*keys, *values])
-    conflict = distinct[distinct.duplicated(keys, keep=False)]
-    if not conflict.empty:
-        first, second = conflict.sort_values(keys, kind="stable").iloc[:2].to_dict("records")
-        raise UnreadableFileError(
-            f"{first['source_file']} (row {first['source_row']}) and {second['source_file']}"
-            f" (row {second['source_row']}) give different figures for {first['area_code']},"
-            f" {first['academic_year']}, {first['phase']}. Keep the later edition only."
-        )
-    dropped = several.index.difference(last.index)
-    return frame.drop(index=dropped).reset_index(drop=True)

@@ -8,10 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 
 import duckdb
 
-from attendance_toolkit.errors import UnreadableFileError, VocabularyError, did_you_mean
-from attendance_toolkit.loaders.published._files import Source
+from attendance_toolkit.errors import VocabularyError, did_you_mean
+from attendance_toolkit.loaders.published._files import Source, complain, reject
 from attendance_toolkit.vocabulary.areas import all_areas
 from attendance_toolkit.vocabulary.symbols import SYMBOLS, read_value
+
+__all__ = [
+    "Cells",
+    "area_join",
+    "canonical_code",
+    "column",
+    "complain",
+    "level_of",
+    "number_of",
+    "period_of",
+    "put_places",
+    "quoted",
+    "region_code",
+    "text_of",
+    "year_of",
+]
 
 _SYMBOLS_TEXT = ", ".join(SYMBOLS)
 
@@ -39,11 +55,6 @@ def number_of(name: str) -> str:
     """Return the SQL for the number in a cell, NULL for a symbol."""
     value = f"try_cast({text_of(name)} AS DOUBLE)"
     return f"(CASE WHEN isfinite({value}) THEN {value} END)"
-
-
-def complain(source: Source, row: int, name: str, value: str, allowed: str) -> UnreadableFileError:
-    """Return the error for one cell: file, row, column, value and what it may be."""
-    return UnreadableFileError(f"{source.name}, row {row}, {name}: '{value}' is not allowed. Use {allowed}.")
 
 
 class Cells:
@@ -74,9 +85,7 @@ class Cells:
         parts = []
         for name in names:
             number = number_of(name)
-            wrong = f"{number} < 0 OR " + (
-                f"{number} <> floor({number})" if name in set(counts) else f"{number} > 100.0000001"
-            )
+            wrong = _out_of_range(name, is_count=name in set(counts))
             parts.append(f"list(DISTINCT {text_of(name)}) FILTER (WHERE {number} IS NULL)")
             parts.append(f"min(source_row) FILTER (WHERE {wrong})")
         found = con.execute(f"SELECT {', '.join(parts)} FROM raw").fetchone() if names else ()
@@ -92,19 +101,25 @@ class Cells:
                     value, symbol = 0.0, ""
                 if value is not None:
                     # Python reads some texts DuckDB does not, such as 'inf' and '1_000': not numbers here.
-                    row = con.execute(f"SELECT min(source_row) FROM raw WHERE {text_of(name)} = ?", [text]).fetchone()
-                    raise complain(
+                    reject(
+                        con,
                         source,
-                        row[0] if row else 0,
-                        name,
-                        text,
-                        f"{allowed}, or one of the symbols {_SYMBOLS_TEXT}",
+                        "published_number",
+                        f"{text_of(name)} = ?",
+                        [text],
+                        column=name,
+                        value=text,
+                        allowed=f"{allowed}, or one of the symbols {_SYMBOLS_TEXT}",
                     )
+                    continue
                 self.symbols.setdefault(name, {})[text] = symbol
             if found[2 * i + 1] is not None:
-                row_number = found[2 * i + 1]
-                text = con.execute(f"SELECT {text_of(name)} FROM raw WHERE source_row = ?", [row_number]).fetchone()
-                raise complain(source, row_number, name, text[0] if text else "", allowed)
+                where = _out_of_range(name, is_count=name in set(counts))
+                row = con.execute(
+                    f"SELECT {text_of(name)} FROM raw WHERE {where} ORDER BY source_row LIMIT 1"
+                ).fetchone()
+                if row is not None:  # else it was set aside for another cell
+                    reject(con, source, "published_number", where, [], column=name, value=str(row[0]), allowed=allowed)
 
     def symbol_of(self, name: str) -> str:
         """Return the SQL for the symbol of a cell, '' beside a number."""
@@ -113,6 +128,11 @@ class Cells:
             return "''"
         whens = " ".join(f"WHEN {quoted(text)} THEN {quoted(symbol)}" for text, symbol in texts.items())
         return f"(CASE {text_of(name)} {whens} ELSE '' END)"
+
+
+def _out_of_range(name: str, *, is_count: bool) -> str:
+    number = number_of(name)
+    return f"({number} < 0 OR " + (f"{number} <> floor({number}))" if is_count else f"{number} > 100.0000001)")
 
 
 def level_of(
@@ -136,9 +156,12 @@ def level_of(
     known = {_plain(key): level for key, level in levels.items()}
     found = con.execute(f"SELECT {text_of(name)} AS t, min(source_row) FROM raw GROUP BY t ORDER BY 2").fetchall()
     whens = []
-    for text, row in found:
+    for text, _ in found:
         if _plain(text) not in known:
-            raise complain(source, row, what or name, text, "one of: " + "; ".join(levels) + did_you_mean(text, levels))
+            allowed = "one of: " + "; ".join(levels) + did_you_mean(text, levels)
+            where = f"{text_of(name)} = ?"
+            reject(con, source, "published_level", where, [text], column=what or name, value=text, allowed=allowed)
+            continue
         whens.append(f"WHEN {quoted(text)} THEN {quoted(known[_plain(text)])}")
     return f"(CASE {text_of(name)} {' '.join(whens)} END)" if whens else "NULL"
 
@@ -153,19 +176,53 @@ def year_of(con: duckdb.DuckDBPyConnection, source: Source, name: str, read: Cal
     """
     found = con.execute(f"SELECT {text_of(name)} AS t, min(source_row) FROM raw GROUP BY t ORDER BY 2").fetchall()
     whens = []
-    for text, row in found:
+    for text, _ in found:
         try:
             whens.append(f"WHEN {quoted(text)} THEN {read(text)}")
         except (VocabularyError, ValueError):
-            raise complain(source, row, name, text, "an academic year, such as 202324") from None
+            where, allowed = f"{text_of(name)} = ?", "an academic year, such as 202324"
+            reject(con, source, "published_year", where, [text], column=name, value=text, allowed=allowed)
     return f"(CASE {text_of(name)} {' '.join(whens)} END)" if whens else "NULL"
+
+
+def period_of(
+    con: duckdb.DuckDBPyConnection, source: Source, names: Sequence[str], read: Callable[..., tuple[int, str]]
+) -> tuple[str, str]:
+    """Return the SQL for the academic year and for the period, of what several columns say together.
+
+    Parameters
+    ----------
+    read
+        Turns the texts of the columns into academic year and period; a ValueError means they are none.
+
+    Raises
+    ------
+    UnreadableFileError
+        The columns of a row name no period.
+    """
+    key = "concat_ws('|', " + ", ".join(text_of(name) for name in names) + ")"
+    chosen = ", ".join(text_of(name) for name in names)
+    years, periods = [], []
+    for given, *texts in con.execute(f"SELECT {key} AS k, {chosen} FROM raw GROUP BY ALL ORDER BY k").fetchall():
+        try:
+            year, period = read(*texts)
+        except (VocabularyError, ValueError, KeyError):
+            allowed = "a year, term, week or day as in DfE's files"
+            shown = " ".join(text for text in texts if text)
+            reject(con, source, "published_year", f"{key} = ?", [given], column=names[0], value=shown, allowed=allowed)
+            continue
+        years.append(f"WHEN {quoted(given)} THEN {year}")
+        periods.append(f"WHEN {quoted(given)} THEN {quoted(period)}")
+    if not years:
+        return "NULL", "NULL"
+    return f"(CASE {key} {' '.join(years)} END)", f"(CASE {key} {' '.join(periods)} END)"
 
 
 def _plain(text: str) -> str:
     return " ".join(text.replace("-", " ").split()).casefold()
 
 
-LEVELS = {"National": "National", "Regional": "Regional", "Local authority": "Local authority"}
+LEVELS = {"National": "National", "Regional": "Regional", "Local authority": "Local authority", "School": "School"}
 _REGION_NAMES = {"london (inner)": "Inner London", "london (outer)": "Outer London"}
 
 
@@ -203,17 +260,17 @@ def area_join(
     source: Source,
     *,
     level: str,
-    dfe_code: str,
+    dfe_code: str | None,
     la_code: str | None,
     region: str | None,
     country: str | None,
 ) -> None:
     """Make the table ``places``: the texts of the area columns -> area_code and area_level.
 
-    Every argument but the first two names a column of ``raw``. A row is joined by
+    A school's area is its local authority. Every argument but the first two names a column of ``raw``. A row is joined by
     ``level`` and the concatenated codes, the column ``place`` of both tables.
     """
-    names = [level, dfe_code, *(n for n in (la_code, region, country) if n)]
+    names = [level, *(n for n in (dfe_code, la_code, region, country) if n)]
     con.execute("ALTER TABLE raw ADD COLUMN place VARCHAR")
     con.execute("UPDATE raw SET place = concat_ws('|', " + ", ".join(text_of(n) for n in names) + ")")
     chosen = ", ".join(f"{text_of(n) if n else quoted('')}" for n in (level, dfe_code, la_code, region, country))
@@ -221,23 +278,25 @@ def area_join(
         f"SELECT DISTINCT ON (place) place, {chosen}, source_row FROM raw ORDER BY place, source_row"
     ).fetchall()
     places = []
-    for place, level_text, dfe, la, reg, nation, row in rows:
+    for place, level_text, dfe, la, reg, nation, _ in rows:
         known = {k.casefold(): v for k, v in LEVELS.items()}.get(level_text.casefold())
         if known is None:
-            raise complain(source, row, level, level_text, "one of: " + "; ".join(LEVELS))
-        code = (
-            {"National": nation, "Regional": reg}.get(known) if known != "Local authority" else canonical_code(dfe, la)
-        )
-        if not code or len(code) != 9:
-            raise complain(
-                source,
-                row,
-                la_code or dfe_code,
-                la or dfe or reg,
-                "a nine-character area code or a known DfE code",
+            allowed = "one of: " + "; ".join(LEVELS)
+            reject(
+                con, source, "published_level", "place = ?", [place], column=level, value=level_text, allowed=allowed
             )
+            continue
+        code = {"National": nation, "Regional": reg}.get(known) if known in _WIDE else canonical_code(dfe, la)
+        if not code or len(code) != 9:
+            allowed, at = "a nine-character area code or a known DfE code", la_code or dfe_code or region or level
+            shown = la or dfe or reg
+            reject(con, source, "published_area", "place = ?", [place], column=at, value=shown, allowed=allowed)
+            continue
         places.append((place, code, known))
     put_places(con, places)
+
+
+_WIDE = ("National", "Regional")
 
 
 def put_places(con: duckdb.DuckDBPyConnection, places: Sequence[tuple[str, str, str]]) -> None:

@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance_toolkit.errors import StoreError, UnknownAreaError, UnreadableFileError
-from attendance_toolkit.loaders.published import NOT_REQUIRED, Published, area_codes, read_published
+from attendance_toolkit.loaders.published import (
+    NOT_REQUIRED,
+    Published,
+    area_codes,
+    read_metadata,
+    read_published,
+)
 from attendance_toolkit.loaders.published._files import Source
 from attendance_toolkit.loaders.published._values import Cells
 from attendance_toolkit.vocabulary.columns import (
@@ -33,7 +39,7 @@ SFPriPerAbNew,,2023,Trafford,11.390000000000001,358,North West
 SFPriPerAbNew,,2023,England,16.21,970,NA
 TotAbs,,2023,London (Inner),-,987,NA
 TotAbs,,2023,Yorkshire and the Humber,7.6,982,NA
-LAC_Over_Abs,,2023,Trafford,9.1,358,North West
+PriExclusions,,2023,Trafford,9.1,358,North West
 """
 GEO_HEADER = (
     "time_period,time_identifier,geographic_level,country_code,country_name,region_code,region_name,old_la_code,"
@@ -76,7 +82,7 @@ def test_bands_are_recognised_without_a_header_and_under_any_name(tmp_path):
     assert list(cells.columns) == [*PUBLISHED_GROUPS, *CELL_COUNTS, "source_file", "source_row"]
     assert row[list(PUBLISHED_GROUPS)].tolist() == [
         "census", "absence_bands", 202223, "year", "E08000009", "Local authority", "Primary", "6", "Female",
-        "FSM eligible", "Any SEN",
+        "FSM eligible", "Any SEN", "All", "All",
     ]  # fmt: skip
     assert row[list(BAND_COLUMNS)].tolist() == [100, 20, 6, 5, 4, 3, 2, 1, 0, 0, 9]
     assert (row["enrolments"], row["persistent_absentees"], row["severe_absentees"]) == (150, 30, 9)
@@ -135,17 +141,24 @@ def test_years_of_five_half_terms_have_a_period_of_their_own(tmp_path):
     ]
 
 
-def test_extended_holiday_joins_holiday_and_schools_are_left_out(tmp_path):
+def test_extended_holiday_joins_holiday_and_schools_are_kept_apart(tmp_path):
     text = geography(
-        geo_row("100,1000,90,60,30,12,7,2"),
-        geo_row("100,1000,90,60,30,12,7,:", phase="Special"),
-        geo_row("9,90,9,6,3,1,1,1", level="School"),
-        extra=",sess_auth_holiday,sess_auth_ext_holiday",
+        geo_row("100,1000,90,60,30,12,7,2,,"),
+        geo_row("100,1000,90,60,30,12,7,:,,", phase="Special"),
+        geo_row("9,90,9,6,3,1,1,1,3582001,106301", level="School"),
+        extra=",sess_auth_holiday,sess_auth_ext_holiday,laestab,urn",
     )
     published = read_published([write(tmp_path, "g.csv", text)])
     assert published.cells["sessions_auth_holiday"].tolist() == [9, 7]
-    assert published.provenance[0].left_out == (("rows of single schools or of smaller areas", 1),)
     assert published.provenance[0].rows == 3
+    assert published.provenance[0].left_out == ()
+    school = published.schools.iloc[0]
+    assert school[["laestab", "urn", "area_code", "area_level"]].tolist() == [
+        3582001, 106301, "E08000009", "School",
+    ]  # fmt: skip
+    assert school[["enrolments", "sessions_auth_holiday", "sessions_overall"]].tolist() == [9, 2, 9]
+    assert len(published.schools) == len(published.select(["Trafford"]).schools) == 1
+    assert published.select(["Bury"]).schools.empty
 
 
 def test_attendance_series_traps_of_2022_23(tmp_path):
@@ -333,7 +346,7 @@ def test_saved_figures_come_back_the_same(tmp_path):
     published = read_published([tmp_path])
     folder = published.save(tmp_path / "saved" / "figures")
     again = Published.open(published.save(folder))
-    for name in ("cells", "rates", "symbols"):
+    for name in ("cells", "rates", "symbols", "schools", "school_symbols"):
         pd.testing.assert_frame_equal(getattr(published, name), getattr(again, name))
     assert (again.provenance, again.unrecognised) == (published.provenance, published.unrecognised)
     some = Published.open(folder, areas=["Trafford"], years=["2022/23"])
@@ -402,11 +415,12 @@ def test_every_text_is_a_number_a_symbol_or_an_error_as_in_the_vocabulary(text):
     assert row == (symbol,)
 
 
-def test_a_known_layout_that_is_not_read_says_so(tmp_path):
-    text = "time_period,geographic_level,phase_type_grouping,enrolments_overall_0_5\n202425,National,Total,5\n"
-    path = write(tmp_path, "bands.csv", text)
-    with pytest.raises(
-        UnreadableFileError, match=r"bands\.csv is recognised but not read: absence bands with a header"
-    ):
+def test_a_file_that_describes_others_is_known_and_not_read(tmp_path):
+    text = "col_name,col_type,label,indicator_grouping,indicator_unit,indicator_dp\nsex,Filter,Sex,,,\n"
+    path = write(tmp_path, "data.csv", text)
+    with pytest.raises(UnreadableFileError, match=r"data\.csv is recognised but not read: EES metadata.*no figures"):
         read_published([path])
-    assert "not read yet" in read_published([tmp_path]).unrecognised[0].reason
+    assert "it holds no figures" in read_published([tmp_path]).unrecognised[0].reason
+    assert read_metadata(path)[0]["label"] == "Sex"
+    with pytest.raises(UnreadableFileError, match=r"x\.csv does not describe a data file"):
+        read_metadata(write(tmp_path, "x.csv", LAIT))
