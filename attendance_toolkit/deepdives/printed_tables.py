@@ -14,6 +14,7 @@ from attendance_toolkit.metrics.printed_cards import CARD_NAMES, check_cards, qu
 from attendance_toolkit.metrics.printed_cards import TABLE as CARDS
 from attendance_toolkit.metrics.reconciliation import (
     PrintedFinding,
+    check_claims,
     column_series,
     compare_with_published,
     printed_measure_rows,
@@ -96,6 +97,10 @@ class PrintedTables:
     def _has_cards(self) -> bool:
         return self.printed is not None and len(self.printed.cards) > 0
 
+    @property
+    def _claim_count(self) -> int:
+        return 0 if self.printed is None else sum(len(report.claims) for report in self.printed.claims)
+
     @cached_property
     def _cells(self) -> pd.DataFrame:
         assert self.printed is not None
@@ -110,6 +115,9 @@ class PrintedTables:
         if self._has_cards:
             assert self.printed is not None
             found += check_cards(self.printed.cards)
+        if self._claim_count:
+            assert self.printed is not None
+            found += check_claims(self.printed.claims, self._cells if self._has_tables else None)
         return tuple(found)
 
     @property
@@ -165,6 +173,8 @@ class PrintedTables:
         names = [] if self.printed is None else [table.name for table in self.printed.tables]
         if self.printed is not None and self.printed.cards_name:
             names.append(self.printed.cards_name)
+        if self.printed is not None:
+            names += [f"{report.name} ({report.source})" for report in self.printed.claims]
         sources = [f"Printed figures: {', '.join(names)}."] if names else []
         if self._has_tables or self.printed is None:
             sources += [SERIES[name].note for name in ("census", "attendance")]
@@ -194,7 +204,9 @@ class PrintedTables:
         if self.printed is None:
             return "nothing given"
         parts = [_counted(len(self.printed.tables), "table")] if self._has_tables else []
-        return " and ".join([*parts, *(["a set of cards"] if self._has_cards else [])])
+        parts += ["a set of cards"] if self._has_cards else []
+        parts += [f"{_counted(self._claim_count, 'claim')} of the text"] if self._claim_count else []
+        return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
     def tiles(self) -> Tiles | None:
         """Return how many figures were read, how many are marked and how many findings there are."""
@@ -257,11 +269,15 @@ class PrintedTables:
             )
 
     def _places_of(self, columns: Iterable[Any]) -> str:
-        names = [find_area(ENGLAND).name if column.area == "national" else self.area.name for column in columns]
-        return " and ".join(dict.fromkeys(names))
+        return " and ".join(dict.fromkeys(self._place_of(column) for column in columns))
+
+    def _place_of(self, column: Any) -> str:
+        if column.area == "local":
+            return self.area.name
+        return find_area(ENGLAND if column.area == "national" else column.area).name
 
     def _column(self, column: Any) -> Column:
-        name = find_area(ENGLAND).name if column.area == "national" else self.area.name
+        name = self._place_of(column)
         group, _, rest = column.label.partition(": ")
         unit = "%" if column.role == "rate" else ""
         if column.published:

@@ -1,8 +1,8 @@
 """Read tables typed off a printed report: one row per printed cell, with what the cell claims to be.
 
 A printed table is described by a ``PrintedTable``: which columns name the row, and what each other column
-holds. The three tables of Trafford's report (January 2025) are ready made; another report's tables are
-described in the same way.
+holds. The three tables of Trafford's report (January 2025) come with the toolkit; another report's tables are
+described in the same way, in a YAML file (``printed_layouts``). Claims of the text are read with them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,47 @@ from pathlib import Path
 import pandas as pd
 
 from attendance_toolkit.errors import ParameterError, UnknownAreaError, UnreadableFileError, did_you_mean
+from attendance_toolkit.loaders._head import Head, Recognised
+from attendance_toolkit.loaders.printed_layouts import (
+    KIND as LAYOUT_KIND,
+)
+from attendance_toolkit.loaders.printed_layouts import (
+    LOCAL,
+    NATIONAL,
+    ROLES,
+    PrintedColumn,
+    PrintedTable,
+    package_layouts,
+    parse_layout,
+)
+from attendance_toolkit.schema.claims import KIND as CLAIMS_KIND
+from attendance_toolkit.schema.claims import Claims, parse_claims
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
+from attendance_toolkit.vocabulary.rule_schemes import KIND as SCHEME_KIND
 from attendance_toolkit.vocabulary.symbols import read_value
 
-LOCAL, NATIONAL = "local", "national"
-ROLES = ("rate", "count", "size")
+__all__ = [
+    "CARD_COLUMNS",
+    "LOCAL",
+    "MEASURE_NAMES",
+    "NATIONAL",
+    "PHASE_NAMES",
+    "PREVIOUS_YEAR",
+    "PRINTED_COLUMNS",
+    "ROLES",
+    "TRAFFORD_TABLES",
+    "Printed",
+    "PrintedColumn",
+    "PrintedFile",
+    "PrintedTable",
+    "read_printed",
+    "read_printed_cards",
+    "read_printed_table",
+    "recognise",
+    "yaml_kind",
+]
 
 #: One row per printed cell. ``row`` is the line of the file; ``value`` is in percent for a rate; ``decimals``
 #: is the precision of the column; ``published`` says whether the column claims to be a published figure.
@@ -67,95 +101,8 @@ PHASE_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class PrintedColumn:
-    """What one column of a printed table holds."""
-
-    name: str
-    role: str = "rate"
-    """"rate" (percent), "count" (the enrolments behind a rate) or "size" (all enrolments of the row)."""
-    measure: str = ""
-    """Measure of a rate, or of the rate a count belongs to; empty if the row names it or for a size."""
-    area: str = LOCAL
-    academic_year: int = 0
-    period: str = "year"
-    published: bool = True
-    """False for a figure no published file gives, such as one from DfE's portal."""
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class PrintedTable:
-    """A printed table: the columns that name its rows, and the others."""
-
-    name: str
-    title: str
-    keys: tuple[tuple[str, str], ...]
-    """(column of the file, "phase", "group", "nc_year" or "measure")."""
-    columns: tuple[PrintedColumn, ...]
-
-    @property
-    def header(self) -> list[str]:
-        """The columns of the file, in order."""
-        return [key for key, _ in self.keys] + [column.name for column in self.columns]
-
-
-_PUBLISHED = "Published data {} full year"
-_PORTAL = "DfE portal, autumn 2024"
-
-
-def _portal(name: str, role: str, measure: str, label: str) -> PrintedColumn:
-    return PrintedColumn(name, role, measure, LOCAL, 202425, "autumn", False, f"{_PORTAL}: {label}")
-
-
-TRAFFORD_TABLES = (
-    PrintedTable(
-        "Table 1",
-        "Overall attendance 2022/23 and 2023/24",
-        (("phase", "phase"), ("measure", "measure")),
-        (
-            PrintedColumn("national_2022_23", area=NATIONAL, academic_year=202223, label=_PUBLISHED.format("2022/23")),
-            PrintedColumn("trafford_2022_23", academic_year=202223, label=_PUBLISHED.format("2022/23")),
-            PrintedColumn("national_2023_24", area=NATIONAL, academic_year=202324, label=_PUBLISHED.format("2023/24")),
-            PrintedColumn("trafford_2023_24", academic_year=202324, label=_PUBLISHED.format("2023/24")),
-            _portal("trafford_autumn_2024", "rate", "", "rate"),
-        ),
-    ),
-    PrintedTable(
-        "Table 2",
-        "Pupil characteristics attendance overview",
-        (("phase", "phase"), ("characteristic", "group")),
-        (
-            *(
-                PrintedColumn(
-                    f"{place}_{short}_2023_24",
-                    measure=measure,
-                    area=NATIONAL if place == "national" else LOCAL,
-                    academic_year=202324,
-                    label=_PUBLISHED.format("2023/24"),
-                )
-                for short, measure in (("attendance", "attendance_rate"), ("pa", "persistent_absence_rate"))
-                for place in ("national", "trafford")
-            ),
-            _portal("enrolments", "size", "", "number on roll"),
-            _portal("attendance_rate", "rate", "attendance_rate", "attendance"),
-            _portal("pa_number", "count", "persistent_absence_rate", "persistent absentees"),
-            _portal("pa_rate", "rate", "persistent_absence_rate", "persistent absence"),
-            _portal("sa_number", "count", "severe_absence_rate", "severe absentees"),
-            _portal("sa_rate", "rate", "severe_absence_rate", "severe absence"),
-        ),
-    ),
-    PrintedTable(
-        "Table 3",
-        "Year groups, mainstream schools",
-        (("nc_year", "nc_year"),),
-        (
-            _portal("attendance_rate", "rate", "attendance_rate", "attendance"),
-            _portal("pa_rate", "rate", "persistent_absence_rate", "persistent absence"),
-            _portal("sa_rate", "rate", "severe_absence_rate", "severe absence"),
-        ),
-    ),
-)
+#: The three tables of Trafford's report of January 2025.
+TRAFFORD_TABLES = package_layouts()
 
 
 def read_printed_table(
@@ -187,10 +134,10 @@ def read_printed_table(
     for number, line in lines:
         named = {"phase": ALL, "group": ALL, "nc_year": ALL, "measure": ""}
         for key, meaning in table.keys:
-            named[meaning] = _named(source, number, key, line[key], meaning)
+            named[meaning] = _named(source, number, key, line[key], meaning, table)
         for column in table.columns:
             value, decimals, symbol = _value(source, number, column.name, line[column.name])
-            area = find_area(ENGLAND) if column.area == NATIONAL else local
+            area = _area_of(column, local)
             rows.append(
                 {
                     "table": table.name,
@@ -270,6 +217,10 @@ class Printed:
     cards: pd.DataFrame
     """Figures of the cards (``CARD_COLUMNS``); empty if no file had any."""
     cards_name: str = ""
+    claims: tuple[Claims, ...] = ()
+    """Claims of the text, one for each claims file."""
+    local: str = ""
+    """Code of the area whose figures stand beside the national ones."""
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -285,7 +236,8 @@ class Printed:
             return int((full if len(full) else self.cells)["academic_year"].max())
         previous = [name for name in self.cards["quantity"] if name.startswith(PREVIOUS_YEAR)]
         if not previous:
-            raise UnreadableFileError(f"{self.cards_name} does not say its academic year. Give it, as in 2023/24.")
+            named = self.cards_name or ", ".join(claims.name for claims in self.claims)
+            raise UnreadableFileError(f"{named} does not say its academic year. Give it, as in 2023/24.")
         start = parse_academic_year(previous[0].removeprefix(PREVIOUS_YEAR).replace("_", "/")) // 100 + 1
         return start * 100 + (start + 1) % 100
 
@@ -297,39 +249,128 @@ PREVIOUS_YEAR = "previous_year_"
 def read_printed(
     paths: Sequence[Path | str], *, local_area: str, tables: Sequence[PrintedTable] = TRAFFORD_TABLES
 ) -> Printed:
-    """Read printed tables and cards from CSV files; what each file is, its header says.
+    """Read printed tables and cards from CSV files, layouts and claims from YAML; what each is, its content says.
+
+    A table is read by the layouts among the files first, then by ``tables``. Summary tables of DfE's portal
+    are read as printed tables.
 
     Raises
     ------
     UnreadableFileError
-        A file is neither, two are the same table, or a cell cannot be read.
+        A file is none of these, two are the same table, or a cell cannot be read.
     ParameterError
         A table names another area in its columns than the one given.
     """
     area = find_area(local_area)
+    kinds = {Path(path): yaml_kind(Path(path)) for path in paths}
+    own = [parse_layout(_text_of(path), path.name) for path, kind in kinds.items() if kind == LAYOUT_KIND]
+    claims = tuple(parse_claims(_text_of(path), path.name) for path, kind in kinds.items() if kind == CLAIMS_KIND)
+    known = [*own, *tables]
     found: dict[str, PrintedFile] = {}
     cards, cards_name = pd.DataFrame(columns=list(CARD_COLUMNS)), ""
-    for source in map(Path, paths):
-        header, lines = _read(source)
+    for source in (path for path, kind in kinds.items() if not kind):
+        if read := _portal_tables(source, area, known):
+            for table in read:
+                _put(found, table)
+            continue
+        header, _ = _read(source)
         if header == _CARD_HEADER:
             if cards_name:
                 raise UnreadableFileError(f"{cards_name} and {source.name} are both cards. Check one at a time.")
             cards, cards_name = read_printed_cards(source), source.name
             continue
-        layout = next((t for t in tables if header == t.header), None)
-        if layout is None:
-            raise UnreadableFileError(_not_known(source.name, header, tables))
-        if layout.name in found:
-            raise UnreadableFileError(
-                f"{found[layout.name].name} and {source.name} are both {layout.name}. Check one at a time."
-            )
-        _check_area(source.name, layout, area)
-        keys = [key for key, _ in layout.keys]
-        headings = {number: tuple(line[key].strip() for key in keys) for number, line in lines}
-        cells = read_printed_table(source, local_area=area.code, tables=[layout])
-        found[layout.name] = PrintedFile(source.name, layout, cells, headings)
-    order = [layout.name for layout in tables]
-    return Printed(tuple(sorted(found.values(), key=lambda table: order.index(table.layout.name))), cards, cards_name)
+        _put(found, _printed_file(source, known, area))
+    order = [layout.name for layout in known]
+    shown = sorted(found.values(), key=lambda t: order.index(t.layout.name) if t.layout.name in order else len(order))
+    return Printed(tuple(shown), cards, cards_name, claims, area.code)
+
+
+def _put(found: dict[str, PrintedFile], table: PrintedFile) -> None:
+    name = table.layout.name
+    if name in found:
+        raise UnreadableFileError(f"{found[name].name} and {table.name} are both {name}. Check one at a time.")
+    found[name] = table
+
+
+def _printed_file(source: Path, known: Sequence[PrintedTable], area: Area) -> PrintedFile:
+    header, lines = _read(source)
+    layout = next((table for table in known if header == table.header), None)
+    if layout is None:
+        raise UnreadableFileError(_not_known(source.name, header, known))
+    _check_area(source.name, layout, area)
+    keys = [key for key, _ in layout.keys]
+    headings = {number: tuple(line[key].strip() for key in keys) for number, line in lines}
+    return PrintedFile(source.name, layout, read_printed_table(source, local_area=area.code, tables=[layout]), headings)
+
+
+def _portal_tables(source: Path, area: Area, known: Sequence[PrintedTable]) -> tuple[PrintedFile, ...]:
+    """Return the tables of a summary downloaded from DfE's portal; none if the file is something else."""
+    from attendance_toolkit.loaders import portal  # here: its reader makes PrintedFile
+    from attendance_toolkit.loaders._head import look
+    from attendance_toolkit.loaders._text import NotReadableError
+
+    try:
+        head = look(source)
+        if _is_known_header(head, known):
+            return ()
+        found = portal.recognise(head)
+    except NotReadableError:
+        return ()
+    if found is None or found.kind != "portal_summary":
+        return ()
+    return portal.read_summary(source, local_area=area.code)
+
+
+def _is_known_header(head: Head, known: Sequence[PrintedTable]) -> bool:
+    header = [cell.strip() for cell in head.header]
+    return header == _CARD_HEADER or any(header == table.header for table in known)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise UnreadableFileError(f"{path.name} cannot be read as UTF-8 text. Save it again as UTF-8.") from None
+
+
+_YAML_KIND = re.compile(r"^kind:[ \t]*[\"']?(?P<kind>[a-z ]+?)[\"']?[ \t]*(#.*)?$", re.MULTILINE)
+_YAML_KINDS = (LAYOUT_KIND, CLAIMS_KIND, SCHEME_KIND)
+
+
+def yaml_kind(path: Path | str) -> str:
+    """Return what a YAML file of ours is: "printed table", "claims" or "rule scheme"; "" for any other file."""
+    try:
+        with Path(path).open("rb") as handle:
+            start = handle.read(1 << 14).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
+    return _kind_in(start)
+
+
+def _kind_in(text: str) -> str:
+    found = _YAML_KIND.search(text)
+    return found["kind"] if found and found["kind"] in _YAML_KINDS else ""
+
+
+def recognise(head: Head) -> Recognised | None:
+    """Return what a printed table, a card, or a YAML file about them is, None for any other file."""
+    kind = _kind_in(head.text[: 1 << 14]) if head.format in ("csv", "json") else ""
+    if kind == SCHEME_KIND:
+        return Recognised("rules", "rule_scheme", "a rule scheme", "a check of its levels for gaps and overlaps")
+    if kind:
+        says = "the layout of a printed table" if kind == LAYOUT_KIND else "claims of a report's text"
+        return Recognised("printed", kind.replace(" ", "_"), says, "a check of a printed report")
+    if head.format != "csv":
+        return None
+    header = [cell.strip() for cell in head.header]
+    if header == _CARD_HEADER:
+        return Recognised("printed", "cards", "the figures of printed cards", "a check of a printed report")
+    for table in TRAFFORD_TABLES:
+        if header == table.header:
+            years = tuple(sorted({column.academic_year for column in table.columns}))
+            says = f"a printed table ({table.title})"
+            return Recognised("printed", "printed_table", says, "a check of a printed report", years)
+    return None
 
 
 def _not_known(name: str, header: Sequence[str], tables: Sequence[PrintedTable]) -> str:
@@ -382,8 +423,15 @@ def _read(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     return header, lines
 
 
-def _named(source: Path, number: int, key: str, text: str, meaning: str) -> str:
-    names: Mapping[str, str] | None = {"phase": PHASE_NAMES, "measure": MEASURE_NAMES}.get(meaning)
+def _area_of(column: PrintedColumn, local: Area) -> Area:
+    if column.area == LOCAL:
+        return local
+    return find_area(ENGLAND if column.area == NATIONAL else column.area)
+
+
+def _named(source: Path, number: int, key: str, text: str, meaning: str, table: PrintedTable) -> str:
+    usual: Mapping[str, str] | None = {"phase": PHASE_NAMES, "measure": MEASURE_NAMES}.get(meaning)
+    names = {**(usual or {}), **table.values[meaning]} if meaning in table.values else usual
     text = text.strip()
     if names is None:
         return text.removeprefix("Y") if meaning == "nc_year" and text != "Y" else text

@@ -11,6 +11,7 @@ import pandas as pd
 
 from attendance_toolkit.intervals import Z95, newcombe_interval, ratio_effective_size, wilson_interval
 from attendance_toolkit.metrics.cells import add_cells
+from attendance_toolkit.metrics.series_guard import guard, guard_rows, selection_of
 from attendance_toolkit.vocabulary.columns import MEASURE_CORE
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 
@@ -221,7 +222,13 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> 
     The measure's name gets the ending "_change". The rate is in the measure's own unit (0.01 is one
     percentage point). A side that is hidden or missing gives a row with its symbol and no number. Where a side
     has no interval (a published rate of a whole population) its rate is taken as exact.
+
+    Raises
+    ------
+    SeriesBreakError
+        The tables name series, periods or years that are not to be compared (``metrics.series_guard``).
     """
+    guard_rows(first, second, on)
     keys = [*on, "measure"]
     both = first.merge(second, on=keys, suffixes=("_1", "_2"), validate="one_to_one")
     low, high = newcombe_interval(
@@ -247,10 +254,16 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> 
 def record_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Return first minus second of two MEASURE records, as ``difference`` does for tables.
 
+    Raises
+    ------
+    SeriesBreakError
+        The records are of series, periods or years that are not to be compared.
+
     >>> record = {"measure": "severe_absence_rate", "rate": 0.02, "lower": 0.01, "upper": 0.03, "symbol": ""}
     >>> round(record_difference(record, {**record, "rate": 0.015, "lower": None, "upper": None})["rate"], 6)
     0.005
     """
+    guard(selection_of(first), selection_of(second))
     symbol = first["symbol"] or second["symbol"]
     found: dict[str, Any] = {
         "measure": f"{first['measure']}_change",

@@ -139,6 +139,21 @@ def test_columns_are_traced_and_mixtures_and_differences_found(tmp_path):
     assert not found[1].flags
 
 
+def test_a_column_headed_full_year_may_hold_two_terms(tmp_path):
+    year = published("census", 202324, [94.4, 4.0, 1.6, 14.6])
+    part = published("census", 202324, [94.6, 3.9, 1.5, 15.5]).assign(period="autumn and spring")
+    to_date = published("attendance", 202324, [94.5, 3.9, 1.6, 15.2])
+    printed = measures(tmp_path, [90.0, 8.0, 2.0, 30.0], [94.6, 3.9, 1.5, 15.5])
+    found = rec.column_sources(printed, pd.concat([year, part, to_date])).set_index("column")
+    assert found.loc["y2", ["series", "source_period", "agree", "compared"]].tolist() == [
+        "census", "autumn and spring", 4, 4,
+    ]  # fmt: skip
+    # Two sources that agree equally well tell nothing.
+    both = pd.concat([part, part.assign(series="attendance")])
+    assert rec.column_sources(printed, both)["series"].tolist() == [""]
+    assert rec.column_sources(printed, year.head(0)).empty
+
+
 def test_a_column_of_no_known_series_is_not_judged(tmp_path):
     rates = published("census", 202223, [94.1, 4.2, 1.7, 16.2])
     printed = measures(tmp_path, [90.0, 8.0, 2.0, 30.0], [94.5, 3.9, 1.6, 14.6])
