@@ -16,6 +16,7 @@ _PUBLIC = frozenset(
     {
         "DFE_RULES",
         "EVERYBODY",
+        "DataQuality",
         "InclusionRules",
         "Inputs",
         "Overview",

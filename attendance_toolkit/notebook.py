@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attendance_toolkit.deepdives.data_quality import DataQuality
 from attendance_toolkit.deepdives.overview import Overview
 from attendance_toolkit.deepdives.printed_tables import PrintedTables
 from attendance_toolkit.inputs import Inputs, PrintedInputs, open_inputs, open_printed
@@ -22,6 +23,7 @@ from attendance_toolkit.metrics.cells import DFE_RULES, EVERYBODY, InclusionRule
 __all__ = [
     "DFE_RULES",
     "EVERYBODY",
+    "DataQuality",
     "InclusionRules",
     "Inputs",
     "Overview",

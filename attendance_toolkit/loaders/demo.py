@@ -13,6 +13,8 @@ from attendance_toolkit.loaders.synthetic import make_synthetic
 
 #: A folder to keep the synthetic store in, instead of the user's cache.
 FOLDER_VARIABLE = "ATTENDANCE_DEMO"
+#: Raised when a store made of the same files comes to hold more: one in a cache is then made anew.
+EDITION = 2
 
 
 def _cache_folder() -> Path:
@@ -29,7 +31,7 @@ def synthetic_store(size: str = "sample") -> Path:
     The files go through the same loader as real ones. "sample" is the demonstration; "small" is made in a
     third of the time, but most of its figures are too small to be shown.
     """
-    folder = _cache_folder() / f"synthetic-{size}-{__version__}"
+    folder = _cache_folder() / f"synthetic-{size}-{__version__}-{EDITION}"
     if (folder / "store" / "manifest.json").is_file():
         return folder / "store"
     folder.parent.mkdir(parents=True, exist_ok=True)

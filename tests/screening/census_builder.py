@@ -72,7 +72,7 @@ class Return:
                 "NativeId": native,
                 "upn": make_upn(first + i, la),
                 "surname": "Testpupil",
-                "dob": f"2015-{('Oct', 'Nov', 'Dec')[i % 3]}-{10 + i % 15:02d} 00:00:00",
+                "dob": f"{2014 + shift}-{('Oct', 'Nov', 'Dec')[i % 3]}-{10 + i % 15:02d} 00:00:00",
                 "sex" if self.year > 2023 or (self.year == 2023 and term == "autumn") else "gender": "MF"[i % 2],
                 "entrydate": entry,
             }

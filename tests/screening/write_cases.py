@@ -128,7 +128,8 @@ def _many(rows: Callable[[Return], None], pupils: int = 24, term: str = "spring"
 # ---- file
 case("file_missing", lambda folder: folder.mkdir(parents=True, exist_ok=True) or (folder / "empty.txt").touch())
 case("file_empty", _and_file("x_pupilonroll.csv", b""))
-case("file_not_csv", _and_file("x_pupilonroll.csv", b"PK\x03\x04 a workbook under another name"))
+case("file_not_csv", _and_file("x_pupilonroll.csv", b"%PDF-1.7 a document under another name"))
+case("file_damaged", _and_file("x_pupilonroll.csv", b"PK\x03\x04 a workbook cut off"))
 case("file_delimiter", edited(ON, lambda b: b.replace(b",", b";")))
 case("file_encoding", edited(ON, lambda b: b.replace(b"Testpupil", b"Test\x81pupil")))
 case("file_converted", edited(ON, lambda b: b.decode().replace("Testpupil", "Zoë").encode("cp1252")),
@@ -140,6 +141,9 @@ case("file_repeated", _copy(False), _copy(True))
 case("file_ragged", edited(ON, lambda b: b.replace(b",Testpupil,", b",Test,pupil,", 1)),
      edited(ON, lambda b: b.replace(b",Testpupil,", b',"Test,pupil",', 1)))  # fmt: skip
 case("file_no_rows", edited(ON, lambda b: b.splitlines(keepends=True)[0]))
+case("xml_malformed", lambda f: _xml(f, _message()[:-40]), lambda f: _xml(f, _message()))
+case("xml_doctype", lambda f: _xml(f, _message().replace("<Message>", '<!DOCTYPE Message [<!ENTITY a "b">]><Message>')),
+     lambda f: _xml(f, _message()))  # fmt: skip
 # ---- columns
 case("column_missing", edited(ON, lambda b: b.replace(b"termlysessionspossible", b"sessions_poss", 1)))
 case("column_absent", without(pupilonroll="senprovision"))
@@ -161,19 +165,25 @@ case("upn_blank", changed(ON, 1, upn=""))
 case("upn_spreadsheet", changed(ON, 1, upn="9.812E+11"))
 case("upn_format", changed(ON, 1, upn=make_upn(1)[:-1]))
 case("upn_check_letter", changed(ON, 1, upn=("A" if make_upn(1)[0] != "A" else "B") + make_upn(1)[1:]))
-case("date_spreadsheet", changed(ON, 1, dob="42309"))
-case("date_day_first", changed(ON, 1, dob="21/11/2015"))
-case("date_unreadable", changed(ON, 1, dob="11/21/2015"))
+case("upn_temporary", lambda f: changed(ON, 1, upn=temporary_upn(1))(f))
+case("date_spreadsheet", changed(ON, 1, dob="41944"))
+case("date_day_first", changed(ON, 1, dob="21/11/2014"))
+case("date_unreadable", changed(ON, 1, dob="11/21/2014"))
 case("birth_blank", changed(ON, 1, dob=""))
 case("birth_unlikely", changed(ON, 1, dob="1915-Nov-21 00:00:00"))
+case("school_several", lambda f: _xml(f, _message(second=2002)), lambda f: _xml(f, _message(second=2001)))
 case("school_unknown", made_by(lambda: _school("SCH1", "")), made_by(lambda: _school("SCH1", "981/2001")))
 # ---- keys
 case("key_repeated", made_by(lambda: _same_key()))
 case("pupil_repeated", made_by(lambda: _same_pupil()))
 case("pupil_in_two_files", lambda f: _two_files(f, same=True), lambda f: _two_files(f, same=False))
+case("former_upn_shared", changed(ON, 1, formerupn=make_upn(2)), changed(ON, 1, formerupn=make_upn(77)))
+case("enrolment_overlap", made_by(lambda: _on_two_rolls("M")), made_by(lambda: _on_two_rolls("S")))
+case("spell_overlap", made_by(lambda: _spells("2023-Dec-01")), made_by(lambda: _spells("2023-Sep-29")))
 case("session_orphan", details([("nobody", "I", 2)]), details([("p0", "M", 2)]))
 case("reason_repeated", details([("p0", "I", 2)]), details([("p0", "M", 2)]))
 # ---- codes
+case("fsm_code", made_by(lambda: _meals("Y", "perhaps", "N")), made_by(lambda: _meals("Y", "1", "")))
 case("sex_code", changed(ON, 1, sex="X"), changed(ON, 1, sex="f"))
 case("sen_code", changed(ON, 1, senprovision="Q"), changed(ON, 1, senprovision="S"))
 case("year_group_code", changed(ON, 1, ncyearactual="17"), changed(ON, 1, ncyearactual="04"))
@@ -201,15 +211,62 @@ case("possible_blank", changed(ON, 1, termlysessionspossible=""))
 case("possible_too_many", changed(ON, 1, termlysessionspossible="400"))
 case("possible_unlikely", changed(ON, 1, termlysessionspossible="190"), changed(ON, 1, termlysessionspossible="168"))
 case("absent_over_possible", changed(ON, 1, termlysessionspossible="4"), changed(ON, 1, termlysessionspossible="5"))
-case("totals_differ", changed(ON, 1, termlysessionsauthorised="7", termlysessionsunauthorised="1"),
+case("reasons_below_total", changed(ON, 1, termlysessionsauthorised="7", termlysessionsunauthorised="1"),
      changed(ON, 1, termlysessionsauthorised="4", termlysessionsunauthorised="1"))  # fmt: skip
+case("reasons_above_total", changed(ON, 1, termlysessionsauthorised="2", termlysessionsunauthorised="1"),
+     changed(ON, 1, termlysessionsauthorised="4", termlysessionsunauthorised=""))  # fmt: skip
 # ---- plausibility
 case("term_no_sessions", _many(lambda r: _no_sessions(r), pupils=3))
 case("school_no_reasons", _many(lambda r: _second(r), pupils=12), _many(lambda r: None, pupils=12))
+case("school_no_absence", _many(lambda r: _present_only(r), pupils=12), _many(lambda r: None, pupils=12))
+case("year_group_beside", changed(ON, 1, ncyearactual="5"))
+case("year_group_far", changed(ON, 1, ncyearactual="7"))
+case("possible_above_usual", _many(lambda r: _possible(r, "124", 11)), _many(lambda r: _possible(r, "124", 2)))
+case(
+    "possible_unlike_area",
+    made_by(lambda: _four_schools(possible="80")),
+    made_by(lambda: _four_schools(possible="112")),
+)
+case("possible_unlike_year", lambda f: _year(f, 165, 145, 58, 60), lambda f: _year(f, 140, 120, 58, 60))
+case("school_roll_step", lambda f: _two_terms(f, 30, 60), lambda f: _two_terms(f, 30, 38))
+case("school_absence_step", lambda f: _step(f, 30), lambda f: _step(f, 8))
+case("term_copied", lambda f: _two_terms(f, 12, 12, shift=0), lambda f: _two_terms(f, 12, 12))
+case("area_term_copied", lambda f: _ten_schools(f, 0), lambda f: _ten_schools(f, 2))
+case("school_missing_term", lambda f: _second_school(f, in_both=False), lambda f: _second_school(f, in_both=True))
+case("pupils_unmatched", lambda f: _two_terms(f, 20, 20, first=12), lambda f: _two_terms(f, 20, 20, first=2))
 case("characteristic_blank", _many(lambda r: [row.update(senprovision="") for row in r.tables[ON][:6]] and None),
      _many(lambda r: [row.update(senprovision="") for row in r.tables[ON][:3]] and None))  # fmt: skip
 case("year_gap", lambda f: [small(year=y).write(f) for y in (2022, 2024)] and None,
      lambda f: [small(year=y).write(f) for y in (2023, 2024)] and None)  # fmt: skip
+
+
+def _message(second: int = 2001) -> str:
+    """Return an XML return of two pupils, the second one under a school of its own."""
+    pupils = "".join(
+        f"<School><Estab>{estab}</Estab><Phase>PS</Phase></School><PupilsOnRoll><PupilOnRoll><UPN>{make_upn(i)}</UPN>"
+        f"<DOB>2014-11-2{i}</DOB><Sex>M</Sex><FSMperiod><FSMstartDate>2016-09-01</FSMstartDate></FSMperiod>"
+        "<EntryDate>2023-09-05</EntryDate><NCyearActual>4</NCyearActual><SENprovision>N</SENprovision>"
+        "<TermlyAttendance><SessionsPossible>120</SessionsPossible><SessionDetail><AttendanceReason>I</AttendanceReason>"
+        "<Sessions>4</Sessions></SessionDetail></TermlyAttendance></PupilOnRoll></PupilsOnRoll>\n"
+        for i, estab in enumerate((2001, second))
+    )
+    return (
+        "<Message><Header><Collection>SC</Collection><Term>SPR</Term><Year>2024</Year>"
+        "<ReferenceDate>2024-01-18</ReferenceDate><SourceLevel>S</SourceLevel><LEA>981</LEA><Estab>2001</Estab></Header>"
+        f"\n{pupils}</Message>\n"
+    )
+
+
+def _xml(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "9812001.xml").write_text(text, encoding="utf-8")
+
+
+def _meals(*marks: str) -> Return:
+    made = small()
+    for row, mark in zip(made.tables[ON], marks, strict=True):
+        row["fsmeoncensusday"] = mark
+    return made
 
 
 def _wrong_term(folder: Path) -> None:
@@ -279,6 +336,100 @@ def _second(made: Return) -> None:
     other = small(estab=2002, first=50)
     made.tables["termlysessiondetailsonroll"] = []
     made.add(other)
+
+
+def temporary_upn(serial: int) -> str:
+    """Return a temporary UPN: its last character is the letter A, which counts for nothing in the check letter."""
+    digits = make_upn(serial)[1:12]
+    total = sum(place * int(digit) for place, digit in enumerate(digits, 2))
+    return "ABCDEFGHJKLMNPQRTUVWXYZ"[total % 23] + digits + "A"
+
+
+def _on_two_rolls(status: str) -> Return:
+    other = small(estab=2002, first=50)
+    other.tables[ON][0] |= {"upn": make_upn(0), "enrolstatus": status, "dob": "2014-Oct-10 00:00:00"}
+    return small().add(other)
+
+
+def _spells(leaving: str) -> Return:
+    other = small(estab=2002, first=50, leavers=1)
+    other.tables["pupilnolongeronroll"][0] |= {
+        "upn": make_upn(0), "entrydate": "2022-Sep-05 00:00:00", "leavingdate": f"{leaving} 00:00:00"
+    }  # fmt: skip
+    return small().add(other)
+
+
+def _present_only(made: Return) -> None:
+    for row in made.tables["termlysessiondetailsonroll"]:
+        row["attendancereason"] = "/" if row["attendancereason"] == "I" else "L"
+
+
+def _possible(made: Return, possible: str, pupils: int) -> None:
+    for row in made.tables[ON][:pupils]:
+        row["termlysessionspossible"] = possible
+
+
+def _four_schools(possible: str) -> Return:
+    made = small(pupils=10)
+    for number in range(1, 4):
+        made.add(small(pupils=10, estab=2001 + number, first=50 * number))
+    _possible(made, possible, 10)
+    return made
+
+
+def varied(made: Return, shift: int, more: int = 0) -> Return:
+    """Give every pupil another number of sessions missed for illness, which no pupil has in another ``shift``."""
+    for table, rows in made.tables.items():
+        if "sessiondetails" in table:
+            step = shift + table.startswith("summerhalfterm2")
+            ill = [row for row in rows if row["attendancereason"] == "I"]
+            for place, row in enumerate(ill):
+                row["sessions"] = str(1 + (place + step) % 10 + more)
+    return made
+
+
+def _two_terms(folder: Path, pupils: int, later: int, shift: int = 3, first: int = 0) -> None:
+    varied(small("spring", pupils=pupils), 0).write(folder)
+    varied(small("summer", pupils=later, first=first), shift).write(folder)
+
+
+def _year(folder: Path, autumn: int, spring: int, summer_1: int, summer_2: int) -> None:
+    sessions = {"spring": (autumn, 0), "summer": (spring, 0), "autumn": (summer_1, summer_2)}
+    for number, (term, (possible, second)) in enumerate(sessions.items()):
+        made = varied(small(term, pupils=12), 3 * number)
+        for row in made.tables[ON]:
+            row["termlysessionspossible"] = str(possible)
+            if second:
+                row["summerhalfterm2sessionspossible"] = str(second)
+        made.write(folder)
+
+
+def _step(folder: Path, ill: int) -> None:
+    for number, term in enumerate(("spring", "summer")):
+        made = varied(small(term, pupils=30), 3 * number)
+        for school in range(1, 4):
+            made.add(varied(small(term, pupils=30, estab=2001 + school, first=100 * school), 3 * number))
+        if term == "summer":
+            for row in made.tables["termlysessiondetailsonroll"][:60]:
+                row["sessions"] = str(ill) if row["attendancereason"] == "I" else row["sessions"]
+        made.write(folder)
+
+
+def _ten_schools(folder: Path, more: int) -> None:
+    """Ten schools of ten pupils: the absence of a school is the same in both terms, that of its pupils is not."""
+    for number, term in enumerate(("spring", "summer")):
+        made = varied(small(term, pupils=10), 3 * number, more * number)
+        for school in range(1, 10):
+            made.add(varied(small(term, pupils=10, estab=2001 + school, first=50 * school), 3 * number, more * number))
+        made.write(folder)
+
+
+def _second_school(folder: Path, *, in_both: bool) -> None:
+    for number, term in enumerate(("spring", "summer")):
+        made = varied(small(term, pupils=10), 3 * number)
+        if in_both or term == "spring":
+            made.add(varied(small(term, pupils=10, estab=2002, first=50), 3 * number))
+        made.write(folder)
 
 
 def main() -> None:
