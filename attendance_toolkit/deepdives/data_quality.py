@@ -253,40 +253,39 @@ class DataQuality(ScreeningBlocks):
     @with_store
     def coverage_table(self) -> Table | Notice:
         """Return schools received of expected for each term, by authority or school type."""
-        places = [(year, term) for year in self.years for term in TERMS]
-        rows = []
+        here = self.area_rows()
+        lines = [(ALL_SCHOOLS, self.area_rows(phase=ALL_SCHOOLS))]
         if len(self.la_codes) > 1:
-            for code in self.la_codes:
-                here = self.area_rows()
-                rows.append(self._coverage_row(find_area(code).name, here[here["la_code"] == code], places))
-        for phase in (ALL_SCHOOLS, *PHASES):
-            here = self.area_rows(phase=phase)
-            if len(here):
-                rows.append(self._coverage_row(phase, here, places))
+            lines += [(find_area(code).name, here[here["la_code"] == code]) for code in self.la_codes]
+        lines += [(phase, self.area_rows(phase=phase)) for phase in PHASES]
+        # A section for each year, a column for each term: as wide as a phone, however many years there are.
+        rows = [
+            self._coverage_row(name, found, year)
+            for year in reversed(self.years)
+            for name, found in lines
+            if len(found)
+        ]
         if not rows:
             return Notice("No school was received.", "Schools received")
         return Table(
             "schools-received",
             "Schools received of those expected, term by term",
             f"{self.area.name}; bold where a term lacks a school. All schools here include alternative provision",
-            (
-                Column("Schools", align="left"),
-                *(Column(term_name(term), show_academic_year(year), align="left") for year, term in places),
-            ),
+            (Column("Schools", align="left"), *(Column(term_name(term), align="left") for term in TERMS)),
             tuple(rows),
             self.inputs.source,
             (self._expected_note(),),
         )
 
-    def _coverage_row(self, name: str, rows: pd.DataFrame, places: Sequence[tuple[int, str]]) -> Row:
+    def _coverage_row(self, name: str, rows: pd.DataFrame, year: int) -> Row:
         cells, is_short = [], False
-        for year, term in places:
+        for term in TERMS:
             here = rows[(rows["academic_year"] == year) & (rows["term"] == term)]
             came, due = int(here["schools_received"].sum()), int(here["schools_expected"].sum())
             is_short |= came < due or not due
             word = ", none" if not came else "" if came >= due else ", part"
             cells.append(Cell(f"{came} of {due}{word}" if due else "nothing"))
-        return Row(name, tuple(cells), emphasis=is_short)
+        return Row(name, tuple(cells), section=show_academic_year(year), emphasis=is_short)
 
     def _expected_note(self) -> str:
         sources = set(self.area_rows()["expected_from"])

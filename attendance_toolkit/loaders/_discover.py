@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from attendance_toolkit.loaders import portal
 from attendance_toolkit.loaders._head import Head, Recognised, look
 from attendance_toolkit.loaders._return_files import LAYOUT, ReturnFiles
 from attendance_toolkit.loaders._text import NotReadableError, TextFile, open_text
+from attendance_toolkit.loaders.portal import PortalHeaders
 from attendance_toolkit.loaders.recognition import KINDS, recognise
 from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
 from attendance_toolkit.schema.tables import CENSUS_TABLES, UNUSED_TABLES, table_of_header, table_of_name
-from attendance_toolkit.store.quarantine import is_quarantine_header
 from attendance_toolkit.store.store import is_store
 
 #: Endings of the files looked at in a folder; a file that is named may have any ending.
@@ -38,7 +39,14 @@ class Given:
         return self.files.get(kind, [])
 
 
-def discover(paths: list[Path], private: Path, report: ScreeningReport, *, is_loading: bool) -> Given:
+def discover(
+    paths: list[Path],
+    private: Path,
+    report: ScreeningReport,
+    *,
+    is_loading: bool,
+    words: PortalHeaders | None = None,
+) -> Given:
     """Return what the files are; what cannot be told or read is a finding of the report.
 
     Parameters
@@ -49,13 +57,17 @@ def discover(paths: list[Path], private: Path, report: ScreeningReport, *, is_lo
         Folder for converted copies.
     is_loading
         Whether the files are to be loaded: a file that was named and cannot be is then an error.
+    words
+        The user's own map of the headers of portal downloads, which are not recognised without it.
     """
-    return _Discovery(private, report, is_loading=is_loading).run(paths)
+    return _Discovery(private, report, is_loading=is_loading, words=words).run(paths)
 
 
 class _Discovery:
-    def __init__(self, private: Path, report: ScreeningReport, *, is_loading: bool) -> None:
-        self.private, self.report, self.is_loading = private, report, is_loading
+    def __init__(
+        self, private: Path, report: ScreeningReport, *, is_loading: bool, words: PortalHeaders | None
+    ) -> None:
+        self.private, self.report, self.is_loading, self.words = private, report, is_loading, words
         self.given = Given()
         self._tables: list[tuple[Path, str | None, str, TextFile]] = []
 
@@ -90,9 +102,9 @@ class _Discovery:
             return
         try:
             head = look(path)
-            found = None if is_quarantine_header(list(head.header)) else recognise(head)
+            found = recognise(head) or (portal.recognise(head, self.words) if self.words else None)
             table = self._table(head, named)
-            if is_quarantine_header(list(head.header)):
+            if found is not None and found.kind == "set_aside":
                 self._set_aside_before(path, in_folder)
             elif table is not None:
                 self._add_table(open_text(path, self.private), table, named)

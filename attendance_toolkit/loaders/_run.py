@@ -102,6 +102,7 @@ class Run:
         self.is_loading = key is not None
         # Pupils are followed across returns by pseudonym; when only screening, by one that nobody keeps.
         self.key = key or secrets.token_bytes(32)
+        self.words = read_headers(asked.headers) if asked.headers else None
         self.report = ScreeningReport()
         self.pupil_counts: list[FileCount] = []
         self.entries: list[dict] = []
@@ -121,7 +122,7 @@ class Run:
         store
             The store the files are to go into, if it is known: plausible is what fits to what it holds.
         """
-        given = discover(paths, self.private, self.report, is_loading=self.is_loading)
+        given = discover(paths, self.private, self.report, is_loading=self.is_loading, words=self.words)
         if self.report.is_unreadable:
             # A return whose pupil file cannot be read would only seem to lack it.
             return
@@ -365,10 +366,9 @@ class Run:
         )  # fmt: skip
 
     def _portal_reader(self, heads: list[Head], listed: pd.DataFrame) -> PortalReader:
-        words = read_headers(self.asked.headers) if self.asked.headers else None
         return PortalReader(
             self.con, [head.path for head in heads], key=self.key, asked_year=self.asked.academic_year,
-            la=self.asked.la, schools=listed if len(listed) else None, headers=words,
+            la=self.asked.la, schools=listed if len(listed) else None, headers=self.words,
         )  # fmt: skip
 
     def _transfer_reader(self, heads: list[Head], listed: pd.DataFrame) -> TransferReader:

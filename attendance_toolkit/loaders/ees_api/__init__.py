@@ -2,7 +2,7 @@
 
 from attendance_toolkit.loaders.ees_api._client import EesApi
 from attendance_toolkit.loaders.ees_api._command import fetch_command
-from attendance_toolkit.loaders.ees_api._download import Fetched, read_fetched, translate
+from attendance_toolkit.loaders.ees_api._download import Fetched
 from attendance_toolkit.loaders.ees_api._transport import DEFAULT_BASE_URL, Transport
 
 __all__ = [
@@ -11,6 +11,4 @@ __all__ = [
     "Fetched",
     "Transport",
     "fetch_command",
-    "read_fetched",
-    "translate",
 ]

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attendance_toolkit.errors import FetchError, UnreadableFileError
+from attendance_toolkit.errors import FetchError
 from attendance_toolkit.loaders.ees_api._transport import Transport, not_written, write_atomically
+from attendance_toolkit.loaders.published._fetched import provenance_of
 
 if TYPE_CHECKING:
-    from attendance_toolkit.loaders.published import Published
-
-_PROVENANCE = ".provenance.json"
+    pass
 
 
 @dataclass(frozen=True)
@@ -42,11 +39,6 @@ class Fetched:
     title: str
     version: str
     is_new: bool
-
-
-def provenance_of(path: Path) -> Path:
-    """Return the provenance file of a fetched CSV."""
-    return path.with_name(path.name + _PROVENANCE)
 
 
 def file_name(title: str, version: str) -> str:
@@ -129,79 +121,3 @@ def _whole(path: Path) -> dict | None:
             return about if hashlib.file_digest(handle, "sha256").hexdigest() == about["sha256"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-# --- reading -------------------------------------------------------------------------------------------
-
-
-def translate(path: Path | str, folder: Path | str) -> Path:
-    """Return a fetched file under the data set's own column names: itself if it has them, else a copy.
-
-    The API writes human labels ("Number of pupil enrolments") where the published file has column names
-    ("enrolments"). The provenance beside the file says which is which. Only the header is changed.
-
-    Parameters
-    ----------
-    path
-        A CSV from ``EesApi.download_csv``, or any other, which is returned as it is.
-    folder
-        Where a copy is written, under the same name.
-
-    Raises
-    ------
-    UnreadableFileError
-        Two columns would have one name, or the provenance cannot be read.
-    """
-    source = Path(path)
-    beside = provenance_of(source)
-    if not beside.is_file():
-        return source
-    try:
-        labels: dict[str, str] = json.loads(beside.read_text(encoding="utf-8"))["columns"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UnreadableFileError(f"{beside.name} is damaged. Fetch {source.name} again.") from None
-    with source.open("rb") as handle:
-        first = handle.readline()
-        names = next(csv.reader([first.decode("utf-8-sig").rstrip("\r\n")]), [])
-        ours = [labels.get(name.strip(), name.strip()) for name in names]
-        if ours == [name.strip() for name in names]:
-            return source
-        twice = sorted({name for name in ours if ours.count(name) > 1})
-        if twice:
-            raise UnreadableFileError(
-                f"{source.name}: two columns would be '{twice[0]}' by their labels. Download the data set from the data"
-                " catalogue instead."
-            )
-        target = Path(folder) / source.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as out:
-            out.write((",".join(_cell(name) for name in ours) + "\n").encode())
-            shutil.copyfileobj(handle, out)
-    return target
-
-
-def _cell(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if re.search(r'[",\r\n]', name) else name
-
-
-def read_fetched(paths: Sequence[Path | str] | Path | str, *, areas: Sequence[str] | None = None) -> Published:
-    """Read fetched files as ``read_published`` does, under the data sets' own column names.
-
-    Parameters
-    ----------
-    paths
-        Files, or folders of them.
-    areas
-        As for ``read_published``.
-
-    Raises
-    ------
-    UnreadableFileError
-        A file cannot be read or is of no known layout.
-    """
-    from attendance_toolkit.loaders.published import read_published
-
-    given = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    files = [f for p in given for f in (sorted(p.rglob("*.csv")) if p.is_dir() else [p])]
-    with tempfile.TemporaryDirectory(prefix="attendance-") as folder:
-        return read_published([translate(f, Path(folder) / str(n)) for n, f in enumerate(files)], areas=areas)

@@ -10,8 +10,9 @@ from attendance_toolkit.loaders.portal._headers import (
     read_headers,
 )
 from attendance_toolkit.loaders.portal._layout import recognise
+from attendance_toolkit.loaders.portal._measure_rows import portal_measure_rows
 from attendance_toolkit.loaders.portal._pupils import PortalFile, PortalReader
-from attendance_toolkit.loaders.portal._summary import PERIODS, portal_measure_rows, read_summary
+from attendance_toolkit.loaders.portal._summary import PERIODS, read_summary
 
 __all__ = [
     "PERIODS",

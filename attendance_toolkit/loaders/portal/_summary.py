@@ -20,7 +20,7 @@ from attendance_toolkit.loaders.portal._years import years_said
 from attendance_toolkit.loaders.printed import LOCAL, PRINTED_COLUMNS, PrintedColumn, PrintedFile, PrintedTable
 from attendance_toolkit.vocabulary.areas import Area, find_area
 from attendance_toolkit.vocabulary.calendar import TERMS, parse_academic_year, show_academic_year
-from attendance_toolkit.vocabulary.columns import ALL, MEASURE_CORE, NC_YEARS
+from attendance_toolkit.vocabulary.columns import ALL, NC_YEARS
 from attendance_toolkit.vocabulary.symbols import SYMBOL_SPELLINGS, SYMBOLS, read_value
 
 #: Periods a download may be of. The portal counts from the first day of the year unless dates are chosen.
@@ -33,20 +33,10 @@ MEASURES = {
     "persistent": "persistent_absence_rate",
     "severe": "severe_absence_rate",
 }
-_SHARE_OF_PUPILS = ("persistent", "severe")
+SHARE_OF_PUPILS = ("persistent", "severe")
 _PLAIN_NUMBER = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 #: England has fewer pupils than this.
 _MOST_PUPILS = 20_000_000
-#: Levels of our own for a group of the portal.
-_LEVELS = {
-    "FSM": ("fsm_eligible", "FSM eligible"),
-    "Non-FSM": ("fsm_eligible", "Not known to be FSM eligible"),
-    "EHC": ("sen_provision", "EHC plan"),
-    "SEN Support": ("sen_provision", "SEN support"),
-    "No SEN": ("sen_provision", "No SEN"),
-    "Boys": ("sex", "Male"),
-    "Girls": ("sex", "Female"),
-}
 
 
 def read_summary(
@@ -302,7 +292,7 @@ class _Reader:
                 n if n.value is None else _Number(n.value * 100, max(n.decimals - 2, 0)) for n in found
             ]  # fmt: skip
         elif (
-            not percents and not column.figure and column.measure in _SHARE_OF_PUPILS and len(values) > 1
+            not percents and not column.figure and column.measure in SHARE_OF_PUPILS and len(values) > 1
             and all(v == v.to_integral_value() for v in values)
         ):  # fmt: skip
             raise self.fail(
@@ -411,33 +401,3 @@ def _year(reader: _Reader, asked: int | str | None) -> int:
         shown = ", ".join(show_academic_year(y) for y in sorted(said))
         raise ParameterError(f"{reader.file} says it is of {shown}, not of {show_academic_year(year)}. Give that year.")
     return year
-
-
-def portal_measure_rows(table: PrintedFile) -> pd.DataFrame:
-    """Return the rates of a summary table as MEASURE rows.
-
-    Returns
-    -------
-    ``series`` "portal", ``dataset`` (the table), ``academic_year``, ``period``, ``area_code``, ``area_level``,
-    ``phase``, ``nc_year``, ``sex``, ``fsm_eligible``, ``sen_provision``, ``school`` ("" but in a table of schools),
-    MEASURE_CORE, ``printed`` and ``decimals``. ``rate`` is 0 to 1 as printed; where the table has counts, they are
-    numerator and denominator. A portal rate has no interval: ``lower`` and ``upper`` are missing.
-    """
-    cells = table.cells
-    key = ["row"]
-    counts = cells[cells["role"] == "count"][["row", "measure", "value"]].rename(columns={"value": "numerator"})
-    sizes = cells[cells["role"] == "size"][["row", "value"]].rename(columns={"value": "denominator"})
-    rows = cells[cells["role"] == "rate"].merge(counts, on=["row", "measure"], how="left")
-    rows = rows.merge(sizes, on=key, how="left")
-    of_pupils = rows["measure"].isin([MEASURES[name] for name in _SHARE_OF_PUPILS])
-    # Sessions are behind an attendance rate, and the portal does not give them.
-    rows["denominator"] = rows["denominator"].where(of_pupils & rows["numerator"].notna())
-    rows["rate"] = rows["value"] / 100
-    rows["lower"] = rows["upper"] = float("nan")
-    rows["series"], rows["dataset"] = "portal", rows["table"]
-    for name in ("sex", "fsm_eligible", "sen_provision"):
-        rows[name] = [_LEVELS[g][1] if g in _LEVELS and _LEVELS[g][0] == name else ALL for g in rows["group"]]
-    rows["school"] = ["" if g in _LEVELS or g == ALL else g for g in rows["group"]]
-    order = ["series", "dataset", "academic_year", "period", "area_code", "area_level", "phase", "nc_year", "sex",
-             "fsm_eligible", "sen_provision", "school", *MEASURE_CORE, "printed", "decimals"]  # fmt: skip
-    return rows[order].reset_index(drop=True)

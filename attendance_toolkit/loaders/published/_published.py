@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attendance_toolkit.errors import StoreError, UnreadableFileError
+from attendance_toolkit.loaders.published._fetched import translate
 from attendance_toolkit.loaders.published._files import (
     WORKBOOKS,
     Source,
@@ -313,7 +314,9 @@ def open_source(path: Path, folder: Path, findings: list[Finding] | None = None)
         if source is None:
             raise UnreadableFileError(f"{path.name}: no sheet is a published table this toolkit knows.")
     else:
-        source = look_at(path)
+        # The public API writes labels in place of column names: then a copy with the names is read.
+        named = translate(path, folder / f"named-{path.stem}")
+        source = replace(look_at(named), given=None if named == path else path)
     return replace(source, findings=findings)
 
 

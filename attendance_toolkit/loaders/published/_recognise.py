@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attendance_toolkit.errors import VocabularyError
 from attendance_toolkit.loaders._head import Head, Recognised
+from attendance_toolkit.loaders.published._fetched import own_names
 from attendance_toolkit.loaders.published._files import Source
 from attendance_toolkit.loaders.published._layouts import Layout, layout_of
 from attendance_toolkit.loaders.published._periods import day_period, week_period
@@ -22,8 +23,8 @@ def recognise(head: Head) -> Recognised | None:
     >>> found.kind, found.layout, found.years
     ('published', 'la_time_series', (202223,))
     """
-    if head.format == "csv" and head.delimiter == ",":
-        return _of_rows(head, head.rows)
+    if head.format == "csv" and head.delimiter == "," and head.rows:
+        return _of_rows(head, (tuple(own_names(head.path, head.rows[0])), *head.rows[1:]))
     if head.format == "workbook":
         for rows in head.sheets.values():
             for skipped in range(min(_HEADER_WITHIN, len(rows))):

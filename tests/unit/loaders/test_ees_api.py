@@ -19,9 +19,10 @@ from attendance_toolkit.loaders.ees_api import (
     EesApi,
     Transport,
     fetch_command,
-    read_fetched,
-    translate,
 )
+from attendance_toolkit.loaders.published import read_published
+from attendance_toolkit.loaders.published._fetched import translate
+from attendance_toolkit.loaders.recognition import recognise
 
 CSV_PATH = f"/data-sets/{DATA_SET}/csv"
 
@@ -298,13 +299,16 @@ def test_a_fetched_file_is_read_under_its_own_column_names(client, tmp_path):
         rows = list(csv.reader(handle))
     assert rows[0][-8:] == ["education_phase", *(i["column"] for i in META["indicators"])]
     assert named.read_bytes().partition(b"\n")[2] == csv_text().partition(b"\n")[2]
-    cells = read_fetched(tmp_path / "out").cells.set_index(["area_code", "phase"])
+    cells = read_published(tmp_path / "out").cells.set_index(["area_code", "phase"])
     assert len(cells) == len(ROWS)
     assert cells.loc[("E08000009", "Primary"), "enrolments"] == 20_000
     assert cells.loc[("E08000009", "All schools"), "sessions_unauthorised"] == 220_000
     assert cells.loc[("E92000001", "All schools"), "persistent_absentees"] == 1_500_000
     assert cells["enrolments"].isna().sum() == 1
     assert set(cells["academic_year"]) == {202223}
+    found = recognise(file.path)
+    assert found is not None
+    assert (found.kind, found.layout) == ("published", "annual_geography")
 
 
 def test_labels_two_columns_share_are_left_alone_and_other_files_too(client, tmp_path):
