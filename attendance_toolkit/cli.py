@@ -21,6 +21,7 @@ import click
 
 from attendance_toolkit import __version__
 from attendance_toolkit.errors import AttendanceError, NoDataError
+from attendance_toolkit.vocabulary.calendar import TERMS
 
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -332,7 +333,25 @@ def _input_names(data: Any, files: Any) -> Any:
     help="File or folder of published statistics to hold printed figures against. May be given again."
     " Default: the toolkit's own reference values.",
 )
-@click.option("--year", default="", help="Academic year of the page. Default: the latest full year printed.")
+@click.option(
+    "--year",
+    default="",
+    help="Academic year of the page, and of portal summaries that do not say theirs. Default: the latest full year"
+    " printed.",
+)
+@click.option(
+    "--period",
+    type=click.Choice(["year to date", *TERMS]),
+    default="year to date",
+    show_default=True,
+    help="Period of portal summaries: the term, where one was chosen in the portal.",
+)
+@click.option(
+    "--headers",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Your own map of the headers of portal downloads; attendance headers prints the one in use.",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
@@ -343,6 +362,8 @@ def reconcile(
     layouts: Sequence[Path],
     published: Sequence[Path],
     year: str,
+    period: str,
+    headers: Path | None,
     out: Path,
     contact: str,
     as_json: bool,
@@ -357,7 +378,7 @@ def reconcile(
     """
     from attendance_toolkit.reporting import reconcile as work
 
-    given = work.sort_files(files, layouts=layouts)
+    given = work.sort_files(files, layouts=layouts, headers=headers)
     rows: list[dict[str, object]] = []
     lines: list[str] = []
     if given.schemes:
@@ -369,7 +390,7 @@ def reconcile(
         rows += work.published_rows(listed)
         lines += work.published_text(listed, [path.name for path in given.published])
     if given.printed:
-        made, said = check_printed(given.printed, area, published, year, out, contact)
+        made, said = check_printed(given.printed, area, published, year, out, contact, period, headers)
         rows += work.rows_of(made)
         lines += said
     status = int(any(row["is_certain"] for row in rows))
@@ -386,6 +407,8 @@ def check_printed(
     year: str = "",
     out: Path = Path("reports"),
     contact: str = "",
+    period: str = "",
+    headers: Path | None = None,
 ) -> tuple[Sequence[Any], list[str]]:
     """Check printed tables, make the page, write the index; return the findings and what to print."""
     from attendance_toolkit.deepdives.printed_tables import PrintedTables
@@ -406,7 +429,8 @@ def check_printed(
     with tempfile.TemporaryDirectory(prefix="attendance-inputs-") as private:
         statistics = read_published(list(published)) if published else None
         folder = [str(statistics.save(Path(private) / "published"))] if statistics else []
-        checked = PrintedTables(open_printed(area=area, academic_year=year, published=folder, printed=printed))
+        told = {"period": period, "headers": str(headers.resolve()) if headers else ""}
+        checked = PrintedTables(open_printed(area=area, academic_year=year, published=folder, printed=printed, **told))
         lines = [checked.verdict, *(f"- {sentence}" for sentence in checked.sentences)]
         parameters = {
             "area": checked.area.name,
@@ -416,6 +440,7 @@ def check_printed(
             "published": folder,
             "printed": printed,
             "contact": contact,
+            **told,
         }
         inputs = [{"name": Path(path).name, "sha256": sha256_of(Path(path))} for path in printed]
         inputs += _input_names(None, statistics)

@@ -290,19 +290,26 @@ def open_printed(
     printed: Sequence[str] = (),
     report_date: str = "",
     contact: str = "",
+    period: str = "",
+    headers: str = "",
 ) -> PrintedInputs:
     """Return the inputs of a check of printed figures, checked.
 
     Parameters
     ----------
     academic_year
-        For example 2023/24; empty takes the latest full year the tables print.
+        For example 2023/24; empty takes the latest full year the tables print. It is also the year of summaries of
+        DfE's portal that do not say theirs.
     published
         Files or folders of published statistics; empty takes the toolkit's own reference values.
     printed
-        CSV files of printed tables and cards, recognised by their columns.
+        CSV files of printed tables and cards, recognised by their columns, and summaries of DfE's portal.
     report_date, contact
         Printed in the footer.
+    period
+        Period of summaries of DfE's portal: "year to date" (also if empty), or the term chosen there.
+    headers
+        File with the user's own map of the headers of portal downloads.
 
     Raises
     ------
@@ -311,8 +318,14 @@ def open_printed(
     """
     place = find_area(area)
     policy = policy_for(audience)
-    read = read_printed(list(printed), local_area=place.code) if printed else None
-    year = parse_academic_year(academic_year) if academic_year or read is None else read.academic_year
+    from attendance_toolkit.loaders.portal import read_headers  # here: no other report needs it
+
+    asked = parse_academic_year(academic_year) if academic_year else None
+    words = read_headers(headers) if headers else None
+    read = None
+    if printed:
+        read = read_printed(list(printed), local_area=place.code, academic_year=asked, period=period, headers=words)
+    year = parse_academic_year(academic_year) if read is None else asked or read.academic_year
     files = _published(published) if published else None
     return PrintedInputs(Inputs(place, year, audience, policy, None, files, report_date, contact), read)
 

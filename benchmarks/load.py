@@ -50,7 +50,7 @@ def make_input(folder: Path, rows: int) -> None:
     con.execute(
         """
         CREATE TABLE pupil AS SELECT i, upn, printf('%08x-%03x', (i * 2654435761) % 4294967296, i % 4096) AS k,
-            (9810000 + 2000 + i // 400 % 900)::VARCHAR AS school, (i * 7919) % 4000 AS birth FROM upns
+            (9810000 + 2000 + i // 400 % 900)::VARCHAR AS school, (i * 7919) % 3600 AS birth FROM upns
         """
     )
 
@@ -71,13 +71,16 @@ def make_input(folder: Path, rows: int) -> None:
         possible = ", ".join(f"{n} - (i % 5 = 0)::INTEGER * (i % 31) AS {item}possible" for item, n, _ in items)
         ethnicity = ", ['WBRI','APKN','BAFR','MWBC','OOTH','AIND'][1 + i % 6] AS ethnicity" if term == "SPR" else ""
         entry = {"SPR": "2023-Sep-05", "SUM": "2024-Jan-08", "AUT": "2024-Sep-03"}[term]
+        # Born from September on is a year group lower: reception five Septembers after the birthday's school year began.
+        born = "DATE '2008-09-01' + birth::INTEGER"
+        group = f"({2024 if term == 'AUT' else 2023} - 4 - year({born}) - (month({born}) >= 9)::INTEGER)::VARCHAR"
         write(
             f"""
             SELECT k AS pupilonrolltableid, school AS NativeId,
-                   strftime(DATE '2008-09-01' + birth::INTEGER, '%Y-%b-%d 00:00:00') AS dob,
+                   strftime({born}, '%Y-%b-%d 00:00:00') AS dob,
                    'SUR' || i AS surname, 'FOR' || (i * 31) AS forename, upn, ['M','F'][1 + i % 2] AS sex,
                    CASE WHEN i % 9 = 0 THEN '{entry} 00:00:00' ELSE '2022-Sep-05 00:00:00' END AS entrydate,
-                   'C' AS enrolstatus, 'N' AS boarder, (1 + (15 - birth // 365) % 11)::VARCHAR AS ncyearactual,
+                   'C' AS enrolstatus, 'N' AS boarder, {group} AS ncyearactual,
                    ['N','N','N','N','K','E'][1 + i % 6] AS senprovision,
                    ['ENG','ENG','URD','POL'][1 + i % 4] AS language,
                    {possible}{ethnicity}
@@ -121,7 +124,8 @@ def toolkit_load(folder: Path, out: Path, limit: str) -> dict:
 
     result = load_files(folder, out / "store", key_file=out / "key", memory_limit=limit or None)
     assert result.rows_in == result.rows_loaded + result.rows_quarantined
-    assert not result.report.findings, result.report.to_text()
+    # Every term is made by the same rule, so that the screening may find one like the other; nothing may be set aside.
+    assert all(f.severity == "warning" for f in result.report.findings), result.report.to_text()
     return {"pupil_terms": sum(p["rows"] for p in result.manifest["partitions"])}
 
 

@@ -20,6 +20,8 @@ published: list = []  # files or folders of published statistics; empty: the too
 report_date: str = ""  # date printed in the footer
 contact: str = ""  # whom to ask about the page; printed in the footer
 printed: list = []  # CSV files of the tables and cards as they are printed
+period: str = ""  # period of summaries from DfE's portal: year to date if empty, or the term chosen there
+headers: str = ""  # file with your own map of the headers of portal downloads
 
 # %%
 import attendance_toolkit as at
@@ -32,6 +34,8 @@ inputs = at.open_printed(
     printed=printed,
     report_date=report_date,
     contact=contact,
+    period=period,
+    headers=headers,
 )
 page = at.PrintedTables(inputs)
 page.head()

@@ -15,6 +15,7 @@ from attendance_toolkit.loaders.recognition import KINDS, recognise
 from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
 from attendance_toolkit.schema.tables import CENSUS_TABLES, UNUSED_TABLES, table_of_header, table_of_name
+from attendance_toolkit.store.quarantine import is_quarantine_header
 from attendance_toolkit.store.store import is_store
 
 #: Endings of the files looked at in a folder; a file that is named may have any ending.
@@ -102,11 +103,16 @@ class _Discovery:
             return
         try:
             head = look(path)
-            found = recognise(head) or (portal.recognise(head, self.words) if self.words else None)
-            table = self._table(head, named)
-            if found is not None and found.kind == "set_aside":
+            if is_quarantine_header(list(head.header)):
                 self._set_aside_before(path, in_folder)
-            elif table is not None:
+                return
+            # Tables are most of the files; their headers are told apart without asking every reader.
+            table = table_of_header(set(head.columns)) if head.format == "csv" and not head.is_gzip else None
+            found = None if table else recognise(head) or (portal.recognise(head, self.words) if self.words else None)
+            if table is None and found is None and named and head.format == "csv" and not head.is_gzip:
+                # A header with a mistake in it says nothing; the name then says what it should have been.
+                table = named[1]
+            if table is not None:
                 self._add_table(open_text(path, self.private), table, named)
             elif found is None:
                 # What the bytes are not is said best by the reader of plain text.
@@ -120,16 +126,6 @@ class _Discovery:
                 self.report.add([finding("file_ignored", path.name, f"left out: {error.says}")])
             else:
                 self._unreadable(error.rule, path, error.says, error.fix)
-
-    def _table(self, head: Head, named: tuple[str, str] | None) -> str | None:
-        """Return the table of the school census a file holds: by its header, else by its name."""
-        if head.format != "csv" or head.is_gzip:
-            return None
-        table = table_of_header(set(head.columns))
-        if table is not None:
-            return table
-        # A header with a mistake in it says nothing; the name then says what it should have been.
-        return named[1] if named and recognise(head) is None else None
 
     def _add_table(self, file: TextFile, table: str, named: tuple[str, str] | None) -> None:
         if file.encoding != "utf-8":

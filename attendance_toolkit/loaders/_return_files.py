@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
 
 from attendance_toolkit.errors import VocabularyError, did_you_mean
-from attendance_toolkit.loaders._text import TextFile, clean_header, line_numbers
+from attendance_toolkit.loaders._text import NotReadableError, TextFile, clean_header, line_numbers
 from attendance_toolkit.loaders._values import parse_date
 from attendance_toolkit.schema.census import Census, make_census
 from attendance_toolkit.schema.findings import Finding
@@ -105,15 +106,19 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
                         fix=f"Add it, or name the column that holds it '{name}'.")
             )  # fmt: skip
     unheard = file.origin.unheard if file.origin is not None else frozenset()
-    for name in spec.expected:
+    for name in (*spec.expected, *spec.respelt):
         if name not in where and name not in unheard:
-            hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
-            found.append(
-                finding("column_absent", file.name,
-                        f"there is no column '{name}', so it is Unknown for everybody.{hint}",
-                        row=1, column=name)
-            )  # fmt: skip
+            absent = column_absent(file, name, strangers)
+            if name in spec.expected or "Is it" in absent.says:
+                found.append(absent)
     return where, found
+
+
+def column_absent(file: TextFile, name: str, strangers: Sequence[str]) -> Finding:
+    """Return the finding that a characteristic has no column, with the header among others that may be it."""
+    hint = did_you_mean(name, strangers).replace("Did you mean", "Is it")
+    says = f"there is no column '{name}', so it is Unknown for everybody.{hint}"
+    return finding("column_absent", file.name, says, row=1, column=name)
 
 
 def table_sql(file: TextFile, select: str) -> str:
@@ -132,10 +137,45 @@ def table_sql(file: TextFile, select: str) -> str:
 
 
 def read_small(con: duckdb.DuckDBPyConnection, file: TextFile, where: dict[str, str]) -> list[dict[str, str]]:
-    """Return the rows of a small table as dictionaries of text."""
+    """Return the rows of a small table as dictionaries of text.
+
+    Raises
+    ------
+    NotReadableError
+        The rows cannot be read as CSV, or do not have as many cells as the header.
+    """
     select = ", ".join(f"{place} AS {name}" for name, place in where.items())
-    cursor = con.execute(table_sql(file, select))
-    return [{n: (v or "").strip() for n, v in zip(where, row, strict=True)} for row in cursor.fetchall()]
+    rows = read_rows(con, file, table_sql(file, select))
+    return [{n: (v or "").strip() for n, v in zip(where, row, strict=True)} for row in rows]
+
+
+def read_rows(con: duckdb.DuckDBPyConnection, file: TextFile, sql: str) -> list[tuple]:
+    """Return the rows of a query over one file.
+
+    Raises
+    ------
+    NotReadableError
+        As ``read_small``.
+    """
+    con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    try:
+        rows = con.execute(sql).fetchall()
+        ragged = con.execute("SELECT min(line), count(DISTINCT line) FROM reject_errors").fetchall()[0]
+    except duckdb.Error as error:
+        # Only the kind of the error: more of it would show the line.
+        reason = str(error).splitlines()[0][:80]
+        raise NotReadableError(
+            "file_ragged", f"the rows cannot be read as CSV ({reason}).", "Export the file again."
+        ) from None
+    finally:
+        con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    if ragged[1]:
+        raise NotReadableError(
+            "file_ragged",
+            f"{ragged[1]:,} rows do not have as many cells as the header, the first in line {ragged[0]}.",
+            "Look for a comma or quotation mark inside a cell, or export the file again.",
+        )
+    return rows
 
 
 def census_from_rows(file: TextFile, rows: list[dict[str, str]]) -> tuple[Census | None, list[Finding]]:

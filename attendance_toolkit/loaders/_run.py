@@ -28,7 +28,7 @@ from attendance_toolkit.loaders._return_files import (
     check_columns,
     read_small,
 )
-from attendance_toolkit.loaders._text import TextFile, line_numbers
+from attendance_toolkit.loaders._text import NotReadableError, TextFile, line_numbers
 from attendance_toolkit.loaders.plausibility import check_plausibility, earlier_terms
 from attendance_toolkit.loaders.portal import PortalReader, read_headers
 from attendance_toolkit.loaders.published import screen_published
@@ -216,7 +216,7 @@ class Run:
         if "school" in group.tables:
             self._read_schools(group.tables["school"], [group])
         if "schoolcensus" in group.tables:
-            rows = read_small(self.con, group.tables["schoolcensus"], where["schoolcensus"])
+            rows = self._small_rows(group.tables["schoolcensus"], where["schoolcensus"])
             group.census, found = census_from_rows(group.tables["schoolcensus"], rows)
             self.report.add(found)
         for pupils, details in (
@@ -238,9 +238,16 @@ class Run:
             self.report.add(found)
         if any(f.severity == "blocking" for f in found):
             return
-        for number, row in enumerate(read_small(self.con, file, where)):
+        for number, row in enumerate(self._small_rows(file, where)):
             for group in groups:
                 group.schools.setdefault(row["nativeid"], {**row, "#record": str(number)})
+
+    def _small_rows(self, file: TextFile, where: dict[str, str]) -> list[dict[str, str]]:
+        try:
+            return read_small(self.con, file, where)
+        except NotReadableError as error:
+            self.report.add([finding(error.rule, file.name, error.says, fix=error.fix)])
+            return []
 
     def _settle_censuses(
         self, returns: list[ReturnFiles], wheres: list[dict[str, dict[str, str]]]
@@ -260,7 +267,10 @@ class Run:
                 continue
             census = census or asked
             if census is None:
-                census, found = guess_census(self.con, group, where)
+                try:
+                    census, found = guess_census(self.con, group, where)
+                except NotReadableError as error:
+                    found = finding(error.rule, group.name, error.says, fix=error.fix)
                 self.report.add([found])
             if census is not None:
                 # Returns may differ in the reference date; the first one stands for the census.
@@ -406,7 +416,8 @@ class Run:
                 self.con.execute(
                     f"UPDATE {name} SET phase = CASE WHEN {name}.phase = 'Unknown' THEN coalesce(l.phase, 'Unknown')"
                     f" ELSE {name}.phase END, urn = coalesce({name}.urn, l.urn) FROM listed l"
-                    f" WHERE l.laestab = {name}.laestab AND ({name}.phase = 'Unknown' OR {name}.urn IS NULL)"
+                    f" WHERE l.laestab = {name}.laestab AND ({name}.phase = 'Unknown' AND l.phase <> 'Unknown'"
+                    f" OR {name}.urn IS NULL AND l.urn IS NOT NULL)"
                 )
         self.con.unregister("listed")
 

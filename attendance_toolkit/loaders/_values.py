@@ -17,6 +17,8 @@ _MONTHS = {
 _EXTRACT = re.compile(r"^(\d{4})-([A-Za-z]{3}|\d{1,2})-(\d{1,2})(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?Z?$")
 _SLASHED = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})(?: \d{1,2}:\d\d(?::\d\d)?)?$")
 _SERIAL = re.compile(r"^(\d{5})(?:\.\d+)?$")
+#: A comma is taken for one between thousands only where it stands there: in 12,5 it is a decimal comma.
+_WHOLE = re.compile(r"(-?)([0-9]{1,6}|[0-9]{1,3},[0-9]{3})(?:\.0*)?")
 
 
 @lru_cache(maxsize=200_000)
@@ -56,14 +58,17 @@ def parse_whole(text: str) -> tuple[int | None, str]:
 
     >>> parse_whole("132.0"), parse_whole("-3"), parse_whole("12.5"), parse_whole("a")
     ((132, ''), (None, 'negative'), (None, 'not number'), (None, 'not number'))
+    >>> parse_whole("1,234"), parse_whole("12,5"), parse_whole("1_0")
+    ((1234, ''), (None, 'not number'), (None, 'not number'))
     """
-    cell = text.strip().replace(",", "")
+    cell = text.strip()
     if not cell:
         return None, "blank"
-    match = re.fullmatch(r"(-?)(\d{1,6})(?:\.0*)?", cell)
+    match = _WHOLE.fullmatch(cell)
     if not match:
         return None, "not number"
-    return (None, "negative") if match[1] and int(match[2]) else (int(match[2]), "")
+    number = int(match[2].replace(",", ""))
+    return (None, "negative") if match[1] and number else (number, "")
 
 
 DATE_FINDINGS: dict[str, tuple[str, str, str]] = {

@@ -79,7 +79,7 @@ def _names_of(source: Path) -> list[str]:
             header = next(csv.reader(handle), [])
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableFileError(
-            f"{source.name} could not be opened as UTF-8 text ({type(error).__name__})."
+            f"{source.name} could not be opened as UTF-8 text ({type(error).__name__}). Save it as 'CSV UTF-8'."
             " Save it as 'CSV UTF-8 (comma delimited)'."
         ) from None
     seen: dict[str, int] = {}

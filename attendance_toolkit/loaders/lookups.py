@@ -6,7 +6,8 @@ in it (``compare_areas``), and the maker of ``statistical_neighbours.csv`` uses 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,9 @@ _SAYS = {
 #: Codes DfE gives rows that are not one authority ("Outside of England and unknown", a pair of authorities).
 _NO_CODE = frozenset({"x", "z", "NA", ""})
 _RANKS = 10
+#: Nine-character codes and DfE codes; two stand in one cell where DfE puts two authorities together.
+_CODE = re.compile(r"[EKNSW][0-9]{8}( / [EKNSW][0-9]{8})*")
+_DFE_CODE = re.compile(r"[0-9]{3,4}( / [0-9]{3,4})*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +118,22 @@ def read_lookup(path: Path | str) -> Lookup:
 def _read_areas(file: str, layout: str, rows: list[tuple[int, list[str]]]) -> Lookup:
     header = [cell.strip().lower() for cell in rows[0][1]]
     found, left = [], 0
+    seen: dict[str, int] = {}
     for line, cells in rows[1:]:
         if len(cells) != len(header):
-            raise UnreadableFileError(f"{file}, row {line} has {len(cells)} cells, but the header has {len(header)}.")
+            raise UnreadableFileError(
+                f"{file}, row {line} has {len(cells)} cells, but the header has {len(header)}. Correct the row."
+            )
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         code = row.get("new_la_code", row.get("region_code" if layout == "regions" else "", row.get("la number", "")))
         if code in _NO_CODE:
             left += 1
             continue
+        _check_codes(file, line, row, layout)
+        if seen.setdefault(code, line) != line:
+            raise UnreadableFileError(
+                f"{file}, row {line}: the area {code} is there already in row {seen[code]}. Keep one of the two rows."
+            )
         dfe = row.get("old_la_code", row.get("la number", ""))
         region = row.get("parent_geography_code", row.get("region_code" if layout != "regions" else "", ""))
         region = region or row.get("region", "")
@@ -142,6 +154,19 @@ def _read_areas(file: str, layout: str, rows: list[tuple[int, list[str]]]) -> Lo
     return Lookup(layout, frame, len(rows) - 1, {"rows without the code of an area": left} if left else {})
 
 
+def _check_codes(file: str, line: int, row: Mapping[str, str], layout: str) -> None:
+    """Refuse words in the place of codes: the columns were mixed up, and the areas would be taken for new ones."""
+    for column in ("new_la_code", "region_code", "parent_geography_code", "old_la_code", "la number"):
+        is_dfe = column in ("old_la_code", "la number")
+        text = row.get(column, "")
+        if text not in _NO_CODE and not (_DFE_CODE if is_dfe else _CODE).fullmatch(text):
+            allowed = "a DfE code such as 358" if is_dfe else "a code such as E08000009"
+            raise UnreadableFileError(f"{file}, row {line}, {column}: '{text[:60]}' is not {allowed}. Correct the row.")
+    name = row.get("la_name", row.get("la name", row.get("region_name", "")))
+    if not name or _CODE.fullmatch(name) or _DFE_CODE.fullmatch(name):
+        raise UnreadableFileError(f"{file}, row {line}: '{name}' is not the name of an area. Correct the row.")
+
+
 def _day(file: str, line: int, column: str, text: str) -> str:
     day, how = parse_date(text)
     if day is None and how != "blank":
@@ -156,19 +181,31 @@ def _read_neighbours(file: str, rows: list[tuple[int, list[str]]]) -> Lookup:
     first = names.index("sn1")
     found: list[tuple] = []
     is_old, blank = False, 0
+    seen: dict[tuple[str, bool], int] = {}
     for line, cells in rows[place + 1 :]:
         if not cells[0].strip():
             # The ended authorities stand below a line of their own, with the neighbours of earlier editions.
             is_old = is_old or any("old" in cell.lower() for cell in cells)
             blank += 1
             continue
+        authority = cells[0].strip()
+        if not _DFE_CODE.fullmatch(authority):
+            raise UnreadableFileError(
+                f"{file}, row {line}, {names[0]}: '{authority[:60]}' is not a DfE code such as 358. Correct the row."
+            )
+        if seen.setdefault((authority, is_old), line) != line:
+            raise UnreadableFileError(
+                f"{file}, row {line}: the authority {authority} is there already in row {seen[authority, is_old]}. Keep"
+                " one of the two rows."
+            )
         for rank in range(1, _RANKS + 1):
             number, closeness = (cells[first + 2 * (rank - 1) + step].strip() for step in (0, 1))
-            if not number.isdigit() or not closeness:
+            if not _DFE_CODE.fullmatch(number) or not closeness:
                 raise UnreadableFileError(
                     f"{file}, row {line}, SN{rank}: '{number}' is not the DfE code of an authority with its closeness."
+                    " Correct the row."
                 )
-            found.append((cells[0].strip(), number, rank, closeness.lower(), is_old, line))
+            found.append((authority, number, rank, closeness.lower(), is_old, line))
     frame = pd.DataFrame(found, columns=list(NEIGHBOUR_COLUMNS))
     return Lookup(
         "statistical_neighbours", frame, len(rows) - place - 1, {"headings between authorities": blank} if blank else {}

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -36,7 +37,10 @@ from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.rule_schemes import KIND as SCHEME_KIND
-from attendance_toolkit.vocabulary.symbols import read_value
+from attendance_toolkit.vocabulary.symbols import PLAIN_NUMBER, SYMBOLS, read_value
+
+if TYPE_CHECKING:
+    from attendance_toolkit.loaders.portal import PortalHeaders
 
 __all__ = [
     "CARD_COLUMNS",
@@ -120,8 +124,8 @@ def read_printed_table(
     Raises
     ------
     UnreadableFileError
-        No table has these columns, a row names an unknown phase or measure, or a cell is neither a number
-        nor a symbol.
+        No table has these columns, a row names an unknown phase or measure or is there twice, or a cell is neither a
+        number in range nor a symbol.
     """
     source = Path(path)
     header, lines = _read(source)
@@ -131,12 +135,20 @@ def read_printed_table(
         raise UnreadableFileError(f"{source.name} has the columns {', '.join(header)}. The known tables are: {known}.")
     local = find_area(local_area)
     rows = []
+    seen: dict[tuple[str, ...], int] = {}
     for number, line in lines:
         named = {"phase": ALL, "group": ALL, "nc_year": ALL, "measure": ""}
         for key, meaning in table.keys:
             named[meaning] = _named(source, number, key, line[key], meaning, table)
+        first = seen.setdefault(tuple(named.values()), number)
+        if first != number:
+            raise UnreadableFileError(
+                f"{source.name}, row {number}, {', '.join(key for key, _ in table.keys)}:"
+                f" '{', '.join(line[key].strip() for key, _ in table.keys)}' is there already in row {first}."
+                " Keep one of the two rows."
+            )
         for column in table.columns:
-            value, decimals, symbol = _value(source, number, column.name, line[column.name])
+            value, decimals, symbol = _value(source, number, column.name, line[column.name], column.role)
             area = _area_of(column, local)
             rows.append(
                 {
@@ -187,7 +199,9 @@ def read_printed_cards(path: Path | str) -> pd.DataFrame:
     for number, line in lines:
         key = (line["card"], line["quantity"])
         if key in seen:
-            raise UnreadableFileError(f"{source.name}, row {number}: {key[0]}, {key[1]} is there twice.")
+            raise UnreadableFileError(
+                f"{source.name}, row {number}: {key[0]}, {key[1]} is there twice. Keep one of the two rows."
+            )
         seen.add(key)
         value, _, _ = _value(source, number, "printed", line["printed"])
         text = line["printed"].strip()
@@ -242,17 +256,34 @@ class Printed:
         return start * 100 + (start + 1) % 100
 
 
+#: No place has as many pupils.
+_MOST = 1e9
 #: Beginning of the name of a card's figure for the year before: previous_year_2022_23.
 PREVIOUS_YEAR = "previous_year_"
 
 
 def read_printed(
-    paths: Sequence[Path | str], *, local_area: str, tables: Sequence[PrintedTable] = TRAFFORD_TABLES
+    paths: Sequence[Path | str],
+    *,
+    local_area: str,
+    tables: Sequence[PrintedTable] = TRAFFORD_TABLES,
+    academic_year: int | str | None = None,
+    period: str = "",
+    headers: PortalHeaders | None = None,
 ) -> Printed:
     """Read printed tables and cards from CSV files, layouts and claims from YAML; what each is, its content says.
 
     A table is read by the layouts among the files first, then by ``tables``. Summary tables of DfE's portal
     are read as printed tables.
+
+    Parameters
+    ----------
+    academic_year
+        Such as "2024/25": that of a portal summary that does not say its own.
+    period
+        Period of portal summaries, one of ``portal.PERIODS``; empty takes the year to date.
+    headers
+        The user's own map of the headers of portal summaries.
 
     Raises
     ------
@@ -269,7 +300,7 @@ def read_printed(
     found: dict[str, PrintedFile] = {}
     cards, cards_name = pd.DataFrame(columns=list(CARD_COLUMNS)), ""
     for source in (path for path, kind in kinds.items() if not kind):
-        if read := _portal_tables(source, area, known):
+        if read := _portal_tables(source, area, known, academic_year, period, headers):
             for table in read:
                 _put(found, table)
             continue
@@ -303,7 +334,14 @@ def _printed_file(source: Path, known: Sequence[PrintedTable], area: Area) -> Pr
     return PrintedFile(source.name, layout, read_printed_table(source, local_area=area.code, tables=[layout]), headings)
 
 
-def _portal_tables(source: Path, area: Area, known: Sequence[PrintedTable]) -> tuple[PrintedFile, ...]:
+def _portal_tables(
+    source: Path,
+    area: Area,
+    known: Sequence[PrintedTable],
+    academic_year: int | str | None,
+    period: str,
+    headers: PortalHeaders | None,
+) -> tuple[PrintedFile, ...]:
     """Return the tables of a summary downloaded from DfE's portal; none if the file is something else."""
     from attendance_toolkit.loaders import portal  # here: its reader makes PrintedFile
     from attendance_toolkit.loaders._head import look
@@ -313,12 +351,18 @@ def _portal_tables(source: Path, area: Area, known: Sequence[PrintedTable]) -> t
         head = look(source)
         if _is_known_header(head, known):
             return ()
-        found = portal.recognise(head)
+        found = portal.recognise(head, headers)
     except NotReadableError:
         return ()
     if found is None or found.kind != "portal_summary":
         return ()
-    return portal.read_summary(source, local_area=area.code)
+    return portal.read_summary(
+        source,
+        local_area=area.code,
+        year_if_unsaid=academic_year,
+        period=period or portal.PERIODS[0],
+        headers=headers,
+    )
 
 
 def _is_known_header(head: Head, known: Sequence[PrintedTable]) -> bool:
@@ -410,6 +454,7 @@ def _read(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                 if len(fields) != len(header):
                     raise UnreadableFileError(
                         f"{source.name}, row {reader.line_num}: {len(fields)} fields, but the header has {len(header)}."
+                        " Look for a comma that is not in quotation marks, or a missing cell."
                     )
                 lines.append((reader.line_num, dict(zip(header, fields, strict=True))))
     except FileNotFoundError:
@@ -419,7 +464,7 @@ def _read(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     except (UnicodeDecodeError, csv.Error):
         raise UnreadableFileError(f"{source.name} is not UTF-8. Save it as 'CSV UTF-8 (comma delimited)'.") from None
     if not lines:
-        raise UnreadableFileError(f"{source.name} is empty.")
+        raise UnreadableFileError(f"{source.name} is empty. Write the header and the rows of the table into it.")
     return header, lines
 
 
@@ -443,15 +488,25 @@ def _named(source: Path, number: int, key: str, text: str, meaning: str, table: 
     return names[text]
 
 
-def _value(source: Path, number: int, column: str, text: str) -> tuple[float, int, str]:
-    """Return value, decimals without trailing zeros, and symbol."""
-    cell = text.strip().removesuffix("%").replace(",", "")
+def _value(source: Path, number: int, column: str, text: str, role: str = "") -> tuple[float, int, str]:
+    """Return value, decimals without trailing zeros, and symbol; a rate must be a percentage."""
+    cell = text.strip().removesuffix("%").strip()
+    if PLAIN_NUMBER.fullmatch(cell):
+        cell = cell.replace(",", "")
+        value = float(cell)
+        if not (0 <= value <= 100 if role == "rate" else 0 <= value < _MOST if role else True):
+            allowed = "a percentage from 0 to 100" if role == "rate" else "a number of pupils"
+            raise UnreadableFileError(
+                f"{source.name}, row {number}, {column}: '{text[:60]}' is not {allowed}. Correct the cell."
+            )
+        return value, len(cell.partition(".")[2].rstrip("0")), ""
     try:
-        value, symbol = read_value(cell)
+        symbol = read_value(cell)[1]
     except ValueError:
+        symbol = ""
+    if not symbol:
         raise UnreadableFileError(
-            f"{source.name}, row {number}, {column}: '{text}' is neither a number nor a symbol."
-        ) from None
-    if value is None:
-        return float("nan"), 0, symbol
-    return value, len(cell.partition(".")[2].rstrip("0")), ""
+            f"{source.name}, row {number}, {column}: '{text[:60]}' is neither a number nor a symbol. Write it as in 1,234"
+            f" or 95.2, or use one of the symbols {', '.join(sorted(SYMBOLS))}."
+        )
+    return float("nan"), 0, symbol

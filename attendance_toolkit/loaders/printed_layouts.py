@@ -93,7 +93,7 @@ def _layout(given: Any, name: str) -> PrintedTable:
     header = [*map(str, keys), *(column.name for column in made)]
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
-        raise VocabularyError(f"{name}: the column '{twice[0]}' is there more than once.")
+        raise VocabularyError(f"{name}: the column '{twice[0]}' is there more than once. Keep one of them.")
     if "measure" not in keys.values() and any(c.role != "size" and not c.measure for c in made):
         lacking = next(c.name for c in made if c.role != "size" and not c.measure)
         raise VocabularyError(f"{name}, column {lacking}: give its measure, or a key column that names it.")

@@ -51,7 +51,16 @@ class FlagReader:
         select = ", ".join(f"{self.where[c]} AS {c}" for c in ("upn", "academic_year", *flags))
         con = self.con
         con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-        con.execute(f"CREATE OR REPLACE TEMP TABLE flags AS {table_sql(self.file, select)}")
+        try:
+            con.execute(f"CREATE OR REPLACE TEMP TABLE flags AS {table_sql(self.file, select)}")
+        except duckdb.Error as error:
+            # Lines that end in two ways, or a quotation mark without an end. More of the error would show the line.
+            reason = str(error).splitlines()[0][:80]
+            self.findings.append(
+                finding("file_ragged", self.file.name, f"the rows cannot be read as CSV ({reason}).",
+                        fix="Export the file again.")
+            )  # fmt: skip
+            return
         rejected = con.execute("SELECT min(line), count(DISTINCT line) FROM reject_errors").fetchone()
         con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
         self.count.rows_in = con.execute("SELECT count(*) FROM flags").fetchall()[0][0]
@@ -59,6 +68,12 @@ class FlagReader:
             self.findings.append(
                 finding("file_ragged", self.file.name, "this row does not have as many cells as the header.",
                         row=int(rejected[0]), count=int(rejected[1]), fix="Look for a comma inside a cell.")
+            )  # fmt: skip
+            return
+        if not self.count.rows_in:
+            self.findings.append(
+                finding("file_no_rows", self.file.name, "the file has a header and no rows.",
+                        fix="Export it again, or leave it out.")
             )  # fmt: skip
             return
         codes = [r[0] for r in con.execute("SELECT DISTINCT coalesce(upper(trim(upn)), '') FROM flags").fetchall()]

@@ -7,11 +7,15 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from attendance_toolkit.errors import ParameterError, UnreadableFileError, VocabularyError
 from attendance_toolkit.metrics.reconciliation import PrintedFinding
+
+if TYPE_CHECKING:
+    from attendance_toolkit.loaders.portal import PortalHeaders
 
 #: Sentences shown of one check and column; ``--csv`` and ``--json`` give all.
 MOST_SHOWN = 3
@@ -30,17 +34,28 @@ class Given:
     schemes: list[Path] = field(default_factory=list)
 
 
-def sort_files(paths: Iterable[Path], *, layouts: Sequence[Path] = ()) -> Given:
+def sort_files(paths: Iterable[Path], *, layouts: Sequence[Path] = (), headers: Path | None = None) -> Given:
     """Return files sorted by their content; of a folder, the files that can be checked.
 
     A file nothing knows is kept among the printed ones: their reader says what was expected.
+
+    Parameters
+    ----------
+    headers
+        File with the user's own map of the headers of portal downloads, which are not recognised without it.
+
+    Raises
+    ------
+    ParameterError, UnreadableFileError
+        The map cannot be read.
     """
+    words = _words(headers)
     given = Given(printed=list(layouts))
     for path in paths:
         inside = path.is_dir()
         files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(_ENDINGS)) if inside else [path]
         for file in files:
-            kind = _kind(file)
+            kind = _kind(file, words)
             if kind == "rules":
                 given.schemes.append(file)
             elif kind == "published":
@@ -50,7 +65,13 @@ def sort_files(paths: Iterable[Path], *, layouts: Sequence[Path] = ()) -> Given:
     return given
 
 
-def _kind(path: Path) -> str:
+def _words(headers: Path | None) -> PortalHeaders | None:
+    from attendance_toolkit.loaders.portal import read_headers
+
+    return read_headers(headers) if headers is not None else None
+
+
+def _kind(path: Path, words: PortalHeaders | None) -> str:
     from attendance_toolkit.loaders import portal, printed, published
     from attendance_toolkit.loaders._head import look
     from attendance_toolkit.loaders._text import NotReadableError
@@ -59,10 +80,10 @@ def _kind(path: Path) -> str:
         head = look(path)
     except NotReadableError:
         return ""
-    for recognise in (printed.recognise, published.recognise, portal.recognise):
-        if found := recognise(head):
-            return {"portal_summary": "printed"}.get(found.kind, found.kind)
-    return ""
+    found = printed.recognise(head) or published.recognise(head) or portal.recognise(head, words)
+    if found is None:
+        return ""
+    return {"portal_summary": "printed"}.get(found.kind, found.kind)
 
 
 # --- published files and rule schemes ------------------------------------------------------------------
@@ -111,7 +132,11 @@ def check_schemes(paths: Sequence[Path]) -> tuple[PrintedFinding, ...]:
         try:
             scheme = parse_scheme(path.read_text(encoding="utf-8-sig"), path.name)
         except (VocabularyError, UnicodeDecodeError) as error:
-            says = str(error) if isinstance(error, VocabularyError) else f"{path.name} is not UTF-8 text."
+            says = (
+                str(error)
+                if isinstance(error, VocabularyError)
+                else f"{path.name} is not UTF-8 text. Save it again as UTF-8."
+            )
             raise UnreadableFileError(says) from None
         found += lint_scheme(scheme)
     return tuple(found)

@@ -85,11 +85,11 @@ def _claim(where: str, row: Any) -> Claim:
         if plain not in row:
             if key.endswith("?"):
                 continue
-            raise UnreadableFileError(f"{where} ({row['check']}): {plain} is missing.")
+            raise UnreadableFileError(f"{where} ({row['check']}): {plain} is missing. Add it.")
         value = row[plain]
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             shown = " or ".join(kind.__name__ for kind in types)
-            raise UnreadableFileError(f"{where}, {plain}: '{value}' is not allowed; {shown} is needed.")
+            raise UnreadableFileError(f"{where}, {plain}: '{value}' is not allowed; {shown} is needed. Correct it.")
         values[plain] = value
     allowed = [key.removesuffix("?") for key in needs]
     for key in row:
@@ -113,13 +113,13 @@ def _check_values(where: str, check: str, values: Mapping[str, Any]) -> None:
     elif check == "change" and values["unit"] not in UNITS:
         wrong = f"unit: '{values['unit']}' is not allowed. Use one of: {', '.join(UNITS)}."
     elif check in ("sample", "sum") and not all(_is_number(part) for part in values["parts"]):
-        wrong = "parts: numbers are needed."
+        wrong = "parts: numbers are needed. Write them as in [12, 34]."
     elif check == "lost learning" and not all(
         isinstance(row, list) and len(row) == 3 and all(_is_number(cell) for cell in row) for row in values["rows"]
     ):
         wrong = "rows: each is [attendance in percent, weeks, days]."
     elif check == "words" and not all(isinstance(word, str) for word in (*values["words"], *values["quotes"])):
-        wrong = "words and quotes: texts are needed."
+        wrong = "words and quotes: texts are needed. Put them in quotation marks."
     if wrong:
         raise UnreadableFileError(f"{where}, {wrong}")
 

@@ -24,6 +24,8 @@ class TableSpec:
     expected: tuple[str, ...] = ()
     """Without one of these a characteristic is Unknown for everybody: a warning."""
     optional: tuple[str, ...] = ()
+    respelt: tuple[str, ...] = ()
+    """Optional columns that are asked for where a header is nearly one of them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -141,7 +143,8 @@ UNUSED_TABLES = (
     "workplacementoffroll",
 )
 
-PUPIL_FLAGS = TableSpec("pupil_flags", "", ("upn", "academic_year"), (), ("looked_after", "social_worker"))
+_FLAGS = ("looked_after", "social_worker")
+PUPIL_FLAGS = TableSpec("pupil_flags", "", ("upn", "academic_year"), (), _FLAGS, _FLAGS)
 
 
 def table_of_name(stem: str) -> tuple[str, str] | None:

@@ -26,7 +26,7 @@ def read_screening(root: Path) -> dict:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found["files"], list) or not isinstance(found["findings"], list):
             raise ValueError
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise StoreError(f"{SCREENING} of the store '{root.name}' is damaged. Load the files again.") from None
     return found
 

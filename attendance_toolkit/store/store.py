@@ -109,7 +109,7 @@ class Store:
         try:
             manifest = json.loads(file.read_text(encoding="utf-8"))
             version, partitions = manifest["version"], manifest["partitions"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise StoreError(
                 f"The store '{root.name}' is damaged: {MANIFEST} cannot be read. Load the files again."
             ) from None

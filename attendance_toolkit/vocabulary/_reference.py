@@ -37,13 +37,24 @@ def parse_yaml(text: str, name: str) -> Any:
     import yaml  # here, so that the vocabulary can be read without loading the parser
 
     class Loader(yaml.SafeLoader):
-        """Refuses a key that is there twice; the plain loader keeps the last in silence."""
+        """Refuses a key that is there twice, of which the plain loader keeps the last in silence, and references.
+
+        A few lines of references to each other can be made to fill the memory.
+        """
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.events.AliasEvent):
+                line = self.peek_event().start_mark.line + 1
+                raise VocabularyError(f"{name}, line {line}: '*' refers to another line. Write the values out.")
+            return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value:
                 if key.value in seen:
-                    raise VocabularyError(f"{name}, line {key.start_mark.line + 1}: '{key.value}' is there twice.")
+                    raise VocabularyError(
+                        f"{name}, line {key.start_mark.line + 1}: '{key.value}' is there twice. Keep one of them."
+                    )
                 seen.add(key.value)
             return super().construct_mapping(node, deep=deep)
 
@@ -53,7 +64,7 @@ def parse_yaml(text: str, name: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "its structure cannot be read"
-        raise VocabularyError(f"{name}{where}: this is not YAML ({problem}).") from None
+        raise VocabularyError(f"{name}{where}: this is not YAML ({problem}). Correct the line.") from None
 
 
 def names_in(folder: str, ending: str) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def _level(name: str, number: int, row: Any) -> Level:
     given = _mapping(name, "levels", row)
     _only(where, given, _LEVEL_KEYS)
     if not given.get("name"):
-        raise VocabularyError(f"{where}: it has no name.")
+        raise VocabularyError(f"{where}: it has no name. Give it one, as in {{name: Level 1}}.")
     includes = _one_of(where, "includes", given.get("includes", "both"), INCLUDES)
     rank = given.get("rank")
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int)):
@@ -144,7 +144,7 @@ def _number(where: str, key: str, value: Any) -> Fraction | None:
             raise ValueError
         return Fraction(Decimal(str(value)))
     except (InvalidOperation, ValueError, OverflowError):
-        raise VocabularyError(f"{where}, {key}: '{value}' is not a number.") from None
+        raise VocabularyError(f"{where}, {key}: '{value}' is not a number. Write one such as 95 or 92.5.") from None
 
 
 def _only(where: str, given: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
@@ -164,7 +164,7 @@ def _one_of(where: str, key: str, value: Any, allowed: tuple[str, ...]) -> str:
 
 def _list(where: str, key: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise VocabularyError(f"{where}, {key}: a list is needed.")
+        raise VocabularyError(f"{where}, {key}: a list is needed. Write it in brackets, as in [a, b].")
     return value
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 #: Symbols in use, with what a reader is told.
 SYMBOLS = {
     "c": "confidential: hidden to protect small numbers",
@@ -33,11 +36,19 @@ SYMBOL_SPELLINGS = {
 }
 
 
+#: A number as people write it, with or without commas between thousands. A misplaced comma is a decimal comma.
+PLAIN_NUMBER = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
+#: A number as DfE's files hold it: also 1e-05 and 1.2E+07. Python itself reads "1_0", "inf" and digits of any script.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
 def read_value(text: str | None) -> tuple[float | None, str]:
     """Return the number in a published cell, or None with the symbol that stands for it.
 
     >>> read_value("4.3"), read_value("c"), read_value("SUPP"), read_value(""), read_value(":")
     ((4.3, ''), (None, 'c'), (None, 'c'), (None, 'x'), (None, 'x'))
+    >>> read_value("1e-05"), read_value("1.2E+07")
+    ((1e-05, ''), (12000000.0, ''))
     >>> read_value("4,3O")
     Traceback (most recent call last):
         ...
@@ -48,10 +59,7 @@ def read_value(text: str | None) -> tuple[float | None, str]:
         return None, SYMBOL_SPELLINGS[cell]
     if cell.lower() in SYMBOLS:
         return None, cell.lower()
-    try:
-        value = float(cell)
-    except ValueError:
-        raise ValueError(f"'{cell}' is neither a number nor one of the symbols {', '.join(sorted(SYMBOLS))}") from None
-    if value != value:
-        return None, "x"
+    value = float(cell) if _NUMBER.fullmatch(cell) else math.inf
+    if math.isinf(value):
+        raise ValueError(f"'{cell}' is neither a number nor one of the symbols {', '.join(sorted(SYMBOLS))}")
     return value, ""

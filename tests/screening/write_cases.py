@@ -246,6 +246,7 @@ def _message(second: int = 2001) -> str:
         f"<School><Estab>{estab}</Estab><Phase>PS</Phase></School><PupilsOnRoll><PupilOnRoll><UPN>{make_upn(i)}</UPN>"
         f"<DOB>2014-11-2{i}</DOB><Sex>M</Sex><FSMperiod><FSMstartDate>2016-09-01</FSMstartDate></FSMperiod>"
         "<EntryDate>2023-09-05</EntryDate><NCyearActual>4</NCyearActual><SENprovision>N</SENprovision>"
+        "<Ethnicity>WBRI</Ethnicity>"
         "<TermlyAttendance><SessionsPossible>120</SessionsPossible><SessionDetail><AttendanceReason>I</AttendanceReason>"
         "<Sessions>4</Sessions></SessionDetail></TermlyAttendance></PupilOnRoll></PupilsOnRoll>\n"
         for i, estab in enumerate((2001, second))

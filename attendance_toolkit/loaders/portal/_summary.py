@@ -21,7 +21,7 @@ from attendance_toolkit.loaders.printed import LOCAL, PRINTED_COLUMNS, PrintedCo
 from attendance_toolkit.vocabulary.areas import Area, find_area
 from attendance_toolkit.vocabulary.calendar import TERMS, parse_academic_year, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, NC_YEARS
-from attendance_toolkit.vocabulary.symbols import SYMBOL_SPELLINGS, SYMBOLS, read_value
+from attendance_toolkit.vocabulary.symbols import PLAIN_NUMBER, SYMBOL_SPELLINGS, SYMBOLS, read_value
 
 #: Periods a download may be of. The portal counts from the first day of the year unless dates are chosen.
 PERIODS = ("year to date", *TERMS)
@@ -34,7 +34,6 @@ MEASURES = {
     "severe": "severe_absence_rate",
 }
 SHARE_OF_PUPILS = ("persistent", "severe")
-_PLAIN_NUMBER = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 #: England has fewer pupils than this.
 _MOST_PUPILS = 20_000_000
 
@@ -44,6 +43,7 @@ def read_summary(
     *,
     local_area: str,
     academic_year: int | str | None = None,
+    year_if_unsaid: int | str | None = None,
     period: str = PERIODS[0],
     headers: PortalHeaders | None = None,
 ) -> tuple[PrintedFile, ...]:
@@ -57,6 +57,8 @@ def read_summary(
         Name or code of the authority the figures are of.
     academic_year
         Such as "2024/25"; None takes the one that stands above or below the table.
+    year_if_unsaid
+        The year taken, without ``academic_year``, where none or several stand there.
     period
         "year to date", or the term that was chosen in the portal.
     headers
@@ -89,7 +91,7 @@ def read_summary(
     tables = []
     for sheet in sheets:
         reader = _Reader(source.name, sheet, words, several=len(sheets) > 1)
-        tables.append(reader.read(area, _year(reader, academic_year), period))
+        tables.append(reader.read(area, _year(reader, academic_year, year_if_unsaid), period))
     return tuple(tables)
 
 
@@ -308,7 +310,7 @@ class _Reader:
     def _number(self, column: PortalColumn, row: Row) -> _Number:
         text = row.cells[column.place]
         bare = text.removesuffix("%").strip()
-        if not _PLAIN_NUMBER.fullmatch(bare):
+        if not PLAIN_NUMBER.fullmatch(bare):
             is_symbol = bare in SYMBOL_SPELLINGS or bare.lower() in SYMBOLS
             if is_symbol and "%" not in text:
                 return _Number(None, 0, read_value(bare)[1])
@@ -389,9 +391,11 @@ def _measure(column: PortalColumn) -> str:
     return "" if _role(column) == "size" else MEASURES[column.measure]
 
 
-def _year(reader: _Reader, asked: int | str | None) -> int:
+def _year(reader: _Reader, asked: int | str | None, if_unsaid: int | str | None = None) -> int:
     """Return the academic year: that asked for, which must not contradict the one beside the table."""
     said = years_said([*reader.above, *reader.notes])
+    if not asked and len(said) != 1:
+        asked = if_unsaid
     if not asked:
         if len(said) != 1:
             raise ParameterError(f"{reader.file} does not say its academic year. Give it, as in 2024/25.")

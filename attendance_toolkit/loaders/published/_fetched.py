@@ -34,7 +34,7 @@ def own_names(path: Path, header: Sequence[str]) -> list[str]:
     try:
         labels: dict[str, str] = json.loads(beside.read_text(encoding="utf-8"))["columns"]
         return [labels.get(name, name) for name in names]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UnreadableFileError(f"{beside.name} is damaged. Fetch {path.name} again.") from None
 
 

@@ -100,11 +100,16 @@ def look_at(path: Path) -> Source:
         with opener(path, "rb") as handle:
             head = handle.read(_HEAD_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFileError(f"{path.name} could not be opened: {type(error).__name__}.") from None
+        raise UnreadableFileError(
+            f"{path.name} could not be opened: {type(error).__name__}. Fetch the file again."
+        ) from None
     if not head.strip():
-        raise UnreadableFileError(f"{path.name} is empty.")
+        raise UnreadableFileError(f"{path.name} is empty. Download it again.")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableFileError(f"{path.name} is in UTF-16. Save it as 'CSV UTF-8 (comma delimited)'.")
+    if b"\0" in head:
+        # DuckDB would end the name of a column at it, and the column would not be found.
+        raise UnreadableFileError(f"{path.name} holds bytes that are not text. Download it again as CSV UTF-8.")
     cut = head if len(head) < _HEAD_BYTES else head[: head.rfind(b"\n") + 1] or head
     try:
         text = cut.decode("utf-8-sig")
@@ -162,7 +167,9 @@ def sheet_as_csv(path: Path, folder: Path, is_known: Callable[[Source], bool]) -
                     _write(copy, [line[: len(first)] for line in rows[skipped:] if any(line)])
                     return source
     except (CalamineError, OSError, ValueError) as error:
-        raise UnreadableFileError(f"{path.name} could not be opened as a workbook: {type(error).__name__}.") from None
+        raise UnreadableFileError(
+            f"{path.name} could not be opened as a workbook: {type(error).__name__}. Open it in Excel and save it again."
+        ) from None
     return None
 
 
@@ -199,7 +206,7 @@ def read_raw(
     names = list(columns)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UnreadableFileError(f"{source.name}: the column '{twice[0]}' is there more than once.")
+        raise UnreadableFileError(f"{source.name}: the column '{twice[0]}' is there more than once. Keep one of them.")
     try:
         con.execute("DROP TABLE IF EXISTS raw")
         con.execute(
@@ -218,7 +225,7 @@ def read_raw(
         raise UnreadableFileError(f"{source.name}, {_short(error)}") from None
     rows = _one(con, "SELECT count(*) FROM raw")
     if not rows:
-        raise UnreadableFileError(f"{source.name} has column names and no rows.")
+        raise UnreadableFileError(f"{source.name} has column names and no rows. Download it again.")
     if drop:
         con.execute(f"DELETE FROM raw WHERE {drop}")
     return rows, rows - _one(con, "SELECT count(*) FROM raw")
@@ -278,7 +285,7 @@ def _short(error: Exception) -> str:
     fields = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     where = f"row {line[1]}" if line else "a row"
     if fields:
-        return f"{where} has {fields[2]} fields, but the first has {fields[1]}."
+        return f"{where} has {fields[2]} fields, but the first has {fields[1]}. Correct the row or download the file again."
     if "unicode" in text.lower() or "utf-8" in text.lower():
         return f"{where} is not UTF-8. Save the file as 'CSV UTF-8 (comma delimited)'."
-    return f"{where} could not be read as comma-separated text (a quotation mark may be missing)."
+    return f"{where} could not be read as comma-separated text (a quotation mark may be missing). Correct the row."

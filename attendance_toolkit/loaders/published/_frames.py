@@ -92,7 +92,8 @@ def _latest_edition(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         row = several[same_file].iloc[0]
         raise UnreadableFileError(
             f"{row['source_file']}, row {row['source_row']}: the same {row['dataset']} figure for"
-            f" {row['area_code']}, {row['academic_year']}, {row['phase']} is there more than once."
+            f" {row['area_code']}, {row['academic_year']}, {row['phase']} is there more than once. Keep the right"
+            " row of it."
         )
     values = [name for name in frame.columns if name not in {*keys, "source_file", "source_row"}]
     ranked = several.sort_values("_reach", kind="stable")

@@ -234,6 +234,6 @@ def nearest(source: Source) -> str:
     lacking = sorted(best.needs - names)
     titles = "; ".join([*(layout.title for layout in LAYOUTS), BANDS_TITLE])
     if not best.needs & names:
-        return f"The known layouts are: {titles}."
+        return f"Give one of the known layouts: {titles}."
     lack = f", but the file has no column {', '.join(lacking[:6])}" if lacking else ", but it also has other breakdowns"
-    return f"The nearest known layout is {best.title}{lack}. The known layouts are: {titles}."
+    return f"The nearest known layout is {best.title}{lack}. Give one of the known layouts: {titles}."

@@ -28,4 +28,6 @@ def read_metadata(path: Path | str) -> list[dict[str, str]]:
         rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         return [{str(name).strip().lower(): (value or "").strip() for name, value in row.items()} for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableFileError(f"{file.name} could not be read as comma-separated text: {error}.") from None
+        raise UnreadableFileError(
+            f"{file.name} could not be read as comma-separated text: {error}. Download it again."
+        ) from None

@@ -205,7 +205,7 @@ class Published:
                 ),
                 unrecognised=tuple(Unrecognised(**row) for row in about["unrecognised"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
             raise StoreError(
                 f"'{source}' is damaged ({type(error).__name__}). Read the published files again."
             ) from None
@@ -312,7 +312,9 @@ def open_source(path: Path, folder: Path, findings: list[Finding] | None = None)
         copy = Path(tempfile.mkdtemp(dir=folder))
         source = sheet_as_csv(path, copy, lambda candidate: layout_of(candidate) is not None)
         if source is None:
-            raise UnreadableFileError(f"{path.name}: no sheet is a published table this toolkit knows.")
+            raise UnreadableFileError(
+                f"{path.name}: no sheet is a published table this toolkit knows. Give the file as it was downloaded."
+            )
     else:
         # The public API writes labels in place of column names: then a copy with the names is read.
         named = translate(path, folder / f"named-{path.stem}")

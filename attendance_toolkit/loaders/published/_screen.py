@@ -81,6 +81,8 @@ def screen_published(path: Path | str) -> list[Finding]:
 def _rule_of(says: str) -> str:
     """Return the rule of the file stage that an error of the reader breaks."""
     for word, rule in (
+        ("not text", "file_not_csv"),
+        ("is empty", "file_empty"),
         ("more than once", "column_repeated"),
         ("no rows", "file_no_rows"),
         ("fields", "file_ragged"),

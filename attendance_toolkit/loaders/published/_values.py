@@ -86,7 +86,9 @@ class Cells:
         for name in names:
             number = number_of(name)
             wrong = _out_of_range(name, is_count=name in set(counts))
-            parts.append(f"list(DISTINCT {text_of(name)}) FILTER (WHERE {number} IS NULL)")
+            # DuckDB reads 1_0 as 10.
+            odd = f"{number} IS NULL OR contains({column(name)}, '_')"
+            parts.append(f"list(DISTINCT {text_of(name)}) FILTER (WHERE {odd})")
             parts.append(f"min(source_row) FILTER (WHERE {wrong})")
         found = con.execute(f"SELECT {', '.join(parts)} FROM raw").fetchone() if names else ()
         assert found is not None  # an aggregate without groups always gives a row
@@ -100,7 +102,7 @@ class Cells:
                 except ValueError:
                     value, symbol = 0.0, ""
                 if value is not None:
-                    # Python reads some texts DuckDB does not, such as 'inf' and '1_000': not numbers here.
+                    # Neither a number nor a symbol.
                     reject(
                         con,
                         source,
@@ -236,8 +238,11 @@ def canonical_code(dfe_code: str, file_code: str = "") -> str:
 
     >>> canonical_code("370", "E08000016"), canonical_code("358"), canonical_code("7", "E06000099")
     ('E08000038', 'E08000009', 'E06000099')
+    >>> canonical_code(""), canonical_code("", "E08000009")
+    ('', 'E08000009')
     """
-    rows = [a for a in all_areas() if a.dfe_code == dfe_code and not a.is_synthetic]
+    # Areas without a DfE code have "" for it, which a blank cell must not find.
+    rows = [a for a in all_areas() if dfe_code and a.dfe_code == dfe_code and not a.is_synthetic]
     rows.sort(key=lambda a: (a.end_date == "", a.end_date))
     return rows[-1].code if rows else file_code
 

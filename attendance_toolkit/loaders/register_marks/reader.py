@@ -17,6 +17,7 @@ from attendance_toolkit.loaders.register_marks import faults, meanings, parts
 from attendance_toolkit.loaders.register_marks.marks import Marks
 from attendance_toolkit.loaders.register_marks.reading import (
     Source,
+    is_damaged,
     make_view,
     names_school,
     open_sources,
@@ -102,7 +103,18 @@ class RegisterReader:
         """Read, screen and add up the files. Stops after a stage with a blocking finding."""
         faults.make_table(self.con)
         for stage in (self._open, self._understand, self._add_up, self._check, self._hand_over):
-            stage()
+            try:
+                stage()
+            except duckdb.OutOfMemoryException:
+                raise
+            except duckdb.Error:
+                # The foot of a Parquet file may be whole, and what it leads to not.
+                damaged = [source for source in self.sources if is_damaged(source)]
+                if not damaged:
+                    raise
+                for source in damaged:
+                    self._report("file_damaged", source.name, "the Parquet file is damaged: its rows cannot be read.",
+                                 fix="Export or fetch it again.")  # fmt: skip
             if self.is_blocked:
                 return
 

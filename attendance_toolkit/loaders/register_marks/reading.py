@@ -8,6 +8,7 @@ import codecs
 import gzip
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +21,17 @@ from attendance_toolkit.errors import did_you_mean
 from attendance_toolkit.loaders._head import Head, cell_text
 from attendance_toolkit.loaders._return_files import FileCount
 from attendance_toolkit.loaders._text import NotReadableError
+from attendance_toolkit.loaders._values import listed
 from attendance_toolkit.loaders.register_marks.columns import LABELS, PUPIL_ROLES, Layout, layout_of
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.vocabulary.register_codes import all_register_codes
 
 _CHUNK = 1 << 22
+#: Something of a day in a header: two numbers apart, or a number beside the name of a month.
+_DAY_LIKE = re.compile(
+    r"\d[\s/.\-]+\d|\d{8}|\d[\s\-]*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE
+)
 
 
 @dataclass
@@ -120,10 +127,24 @@ def open_sources(
         return sources, found
     for source in sources:
         found += check_columns(source)
+        if source.layout.is_wide:
+            found += unread_marks(con, source)
         source.count.rows_in = _rows(con, source)
         if not source.count.rows_in:
             found.append(finding("file_no_rows", source.name, "the register has no rows.", fix="Export it again."))
     return sources, found
+
+
+def is_damaged(source: Source) -> bool:
+    """Whether the rows of a source cannot be read to their end. Reads all of them, with a connection of its own."""
+    con = duckdb.connect()
+    try:
+        con.execute(f"SELECT max(hash(t)) FROM read_parquet({_quoted(source.parquet)}) t").fetchall()
+    except duckdb.Error:
+        return True
+    finally:
+        con.close()
+    return False
 
 
 def _rows(con: duckdb.DuckDBPyConnection, source: Source) -> int:
@@ -264,6 +285,44 @@ def check_columns(source: Source) -> list[Finding]:
                         fix=f"Add it, or name the column that holds it '{role}'.")
             )  # fmt: skip
     return found
+
+
+def unread_marks(con: duckdb.DuckDBPyConnection, source: Source) -> list[Finding]:
+    """Return a finding for the columns of a wide register that hold marks under a header that is not understood.
+
+    Marks are register codes in most of the cells that are filled in; either a sign for present is among them, or the header
+    has something of a day. Letters alone would not do: a column of Y and N, or of houses, holds register codes too.
+    """
+    known = {*source.layout.roles.values(), *source.layout.sessions}
+    others = [place for place in range(len(source.header)) if place not in known]
+    if not others:
+        return []
+    names, _ = _names(con, source)
+    codes = listed(sorted({row.code for row in all_register_codes()} - {"-"}))
+    counts = ", ".join(
+        f"count(*) FILTER ({cell} <> ''), count(*) FILTER ({cell} IN ({codes})), count(*) FILTER ({cell} IN ('/', '\\'))"
+        for cell in (f"upper(trim(CAST({names[place]} AS VARCHAR)))" for place in others)
+    )
+    row = con.execute(f"SELECT {counts} FROM read_parquet({_quoted(source.parquet)})").fetchall()[0]
+    unread = []
+    for at, place in enumerate(others):
+        filled, coded, present = row[3 * at : 3 * at + 3]
+        if 2 * coded > filled and (2 * present > filled or _DAY_LIKE.search(source.header[place])):
+            unread.append(_short(source.header[place]))
+    if not unread:
+        return []
+    many = len(unread) > 1
+    says = (
+        f"{len(unread)} columns hold marks and their headers are no days with AM or PM: {', '.join(unread[:5])}"
+        + (" and others." if len(unread) > 5 else ".")
+        if many
+        else f"the column '{unread[0]}' holds marks and its header is no day with AM or PM."
+    )
+    return [
+        finding("session_header", source.name, says, row=1, column=unread[0], allowed="2024-09-09 AM, Mon 09 Sep 2024 PM",
+                fix=f"Correct the header{'s' if many else ''}, or delete the column{'s' if many else ''}.",
+                count=len(unread))
+    ]  # fmt: skip
 
 
 def _short(cell: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date
 
 import duckdb
 
-from attendance_toolkit.loaders._return_files import ReturnFiles, table_sql
+from attendance_toolkit.loaders._return_files import ReturnFiles, column_absent, read_rows, table_sql
 from attendance_toolkit.loaders._text import TextFile
 from attendance_toolkit.loaders._values import parse_date, show
 from attendance_toolkit.loaders.school_census.layouts._dated import DATED_TABLES, TABLES
@@ -21,14 +21,19 @@ from attendance_toolkit.schema.rules import finding
 def guess_census(
     con: duckdb.DuckDBPyConnection, group: ReturnFiles, where: dict[str, dict[str, str]]
 ) -> tuple[Census | None, Finding]:
-    """Return the census a return seems to be, from its columns and newest entry date, and the finding to say so."""
+    """Return the census a return seems to be, from its columns and newest entry date, and the finding to say so.
+
+    Raises
+    ------
+    NotReadableError
+        The rows cannot be read as CSV.
+    """
     main = group.main_table
     file, columns = group.tables[main], where[main]
     newest: date | None = None
     if "entrydate" in columns:
         sql = table_sql(file, columns["entrydate"] + " AS entry")
-        cursor = con.execute(f"SELECT DISTINCT entry FROM ({sql})")
-        days = [parse_date(text)[0] for (text,) in cursor.fetchall() if text]
+        days = [parse_date(text)[0] for (text,) in read_rows(con, file, f"SELECT DISTINCT entry FROM ({sql})") if text]
         newest = max((day for day in days if day), default=None)
     if newest is None:
         return None, finding(
@@ -78,6 +83,7 @@ def check_census(work: Work) -> None:
                 fix="Check which census the extract was taken from.",
             )  # fmt: skip
         _check_age_of_columns(work, number)
+        _check_ethnicity(work, number)
         # An XML return says itself which census it is, and in a small school nobody may have joined for years.
         _check_dates(work, group.tables[main], dates.get(number, []), is_sure=group.layout == "xml")
 
@@ -97,6 +103,16 @@ def _check_age_of_columns(work: Work, number: int) -> None:
             f" that of {first.label}.",
             record=-1, column=name, fix="Check which census the extract was taken from.",
         )  # fmt: skip
+
+
+def _check_ethnicity(work: Work, number: int) -> None:
+    """Report a spring return without ethnicity, which the spring census alone collects."""
+    file = work.returns[number].tables.get("pupilonroll")
+    if work.census.collection != "spring" or file is None or "ethnicity" in work.where[number]["pupilonroll"]:
+        return
+    if file.origin is None or "ethnicity" not in file.origin.unheard:
+        absent = column_absent(file, "ethnicity", [cell.strip().lower() for cell in file.header])
+        work.draft(absent.rule, file, absent.says, record=-1, column=absent.column)
 
 
 def _check_dates(work: Work, file: TextFile, dates: list[tuple[date, int, int, str]], *, is_sure: bool) -> None:

@@ -4,14 +4,21 @@
 # ruff: noqa: S608
 from __future__ import annotations
 
+import re
+
 from attendance_toolkit.loaders._return_files import table_sql
 from attendance_toolkit.loaders._values import codes_on, listed, parse_whole, show
+from attendance_toolkit.loaders.school_census.checks import FEWEST_PUPILS
 from attendance_toolkit.loaders.school_census.reading import read
 from attendance_toolkit.loaders.school_census.work import DETAILS, Stack, Work, half_term_text
 from attendance_toolkit.schema.census import MOST_SESSIONS, Carried, session_day
 from attendance_toolkit.schema.tables import CENSUS_TABLES
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import REASON_COLUMNS
+
+#: How a number of sessions may be written.
+_NUMBER = r"\s*-?[0-9]+(\.[0-9]*)?\s*"
+_NO_REASON = ("there is no attendance reason.", "register_code")
 
 
 def read_sessions(work: Work) -> None:
@@ -23,6 +30,8 @@ def read_sessions(work: Work) -> None:
     work.con.execute("CREATE OR REPLACE TEMP TABLE rows_aside (item VARCHAR, row_number BIGINT, rule VARCHAR)")
     for carried in work.census.carries:
         _read_details(work, carried)
+        if not work.is_blocked:
+            _check_empty(work, carried)
         if work.is_blocked:
             return
         _sum_details(work, carried)
@@ -49,11 +58,12 @@ def _read_details(work: Work, carried: Carried) -> None:
             files.append((
                 number, table, on_roll,
                 f"{where[CENSUS_TABLES[table].key]} AS key, {where['nativeid']} AS nativeid,"
-                f" TRY_CAST({sessions} AS DOUBLE) AS s,"
-                f" coalesce(TRY_CAST({reason} AS {kind}),"
-                f" TRY_CAST(coalesce(upper(trim({reason})), '-') AS {kind})) AS c,"
-                # 0 good, 1 not a possible number, 2 blank number, 3 unknown code
-                f" CASE WHEN {sessions} IS NULL THEN 2::TINYINT"
+                # The cast alone would read 1_0 and 1e1 as 10.
+                f" CASE WHEN regexp_full_match({sessions}, '{_NUMBER}') THEN TRY_CAST({sessions} AS DOUBLE) END AS s,"
+                f" coalesce(TRY_CAST({reason} AS {kind}), TRY_CAST(upper(trim({reason})) AS {kind})) AS c,"
+                # 0 good, 1 not a possible number, 2 blank number, 3 unknown or blank code, 4 nothing in it
+                f" CASE WHEN {sessions} IS NULL AND {reason} IS NULL THEN 4::TINYINT"
+                f" WHEN {sessions} IS NULL THEN 2::TINYINT"
                 f" WHEN s IS NULL OR s < 0 OR s <> floor(s) OR s > {most} THEN 1::TINYINT"
                 f" WHEN c IS NULL THEN 3::TINYINT ELSE 0::TINYINT END AS fault",
             ))  # fmt: skip
@@ -66,7 +76,7 @@ def _read_details(work: Work, carried: Carried) -> None:
     read(work, stack, files)
     if work.is_blocked:
         return
-    if work.one(f"SELECT bool_or(fault > 0) FROM {stack.name}")[0]:
+    if work.one(f"SELECT bool_or(fault BETWEEN 1 AND 3) FROM {stack.name}")[0]:
         _report_faults(work, carried, stack)
     for code, count, first in work.all(
         f"SELECT c::VARCHAR, count(*), min(rowid) FROM {stack.name} WHERE fault = 0 AND c IN ({listed(codes.old)})"
@@ -86,7 +96,7 @@ def _report_faults(work: Work, carried: Carried, stack: Stack) -> None:
     codes = codes_on(day)
     for source in stack.sources:
         span = f"d.rowid >= {source.start} AND d.rowid < {source.start + source.rows}"
-        if not work.one(f"SELECT count(*) FROM {stack.name} d WHERE {span} AND fault > 0")[0]:
+        if not work.one(f"SELECT count(*) FROM {stack.name} d WHERE {span} AND fault BETWEEN 1 AND 3")[0]:
             continue
         where = work.where[source.return_number][source.table]
         select = f"{where['sessions']} AS sessions, {where['attendancereason']} AS reason"
@@ -96,7 +106,7 @@ def _report_faults(work: Work, carried: Carried, stack: Stack) -> None:
             SELECT d.fault, CASE WHEN d.fault = 1 THEN a.sessions END, CASE WHEN d.fault = 3 THEN a.reason END,
                    count(*), min(d.rowid)
             FROM {stack.name} d JOIN again a ON a.rowid + {source.start} = d.rowid
-            WHERE d.fault > 0 AND {span} GROUP BY ALL ORDER BY 5
+            WHERE d.fault BETWEEN 1 AND 3 AND {span} GROUP BY ALL ORDER BY 5
             """
         ):
             if fault == 1:
@@ -110,9 +120,9 @@ def _report_faults(work: Work, carried: Carried, stack: Stack) -> None:
                                "there is no number of sessions; the row counts for nothing.",
                                column="sessions", count=count)  # fmt: skip
             else:
-                says, rule = codes.why_not(reason, day)
+                says, rule = codes.why_not(reason, day) if reason else _NO_REASON
                 work.draft_at(
-                    rule, stack, first, says, column="attendancereason", value=show(reason), count=count,
+                    rule, stack, first, says, column="attendancereason", value=show(reason or ""), count=count,
                     allowed=", ".join(codes.in_use), fix="Sessions under this code are set aside.",
                 )  # fmt: skip
     fault_rule = (
@@ -138,14 +148,33 @@ def _fault_of(text: str, carried: Carried) -> tuple[str, str]:
     number, fault = parse_whole(text)
     if fault == "negative":
         return "sessions_negative", "is negative."
-    try:
-        is_whole = number is not None or float(text).is_integer()
-    except (ValueError, OverflowError):
-        is_whole = False
-    if not is_whole:
+    if number is None and not re.fullmatch(r"\s*-?[0-9]+(\.0*)?\s*", text):
         return "sessions_not_number", "is not a whole number."
     most = MOST_SESSIONS[carried.half_term][1]
     return "sessions_too_many", f"sessions do not fit into {half_term_text(carried)}: {most} is the most."
+
+
+def _check_empty(work: Work, carried: Carried) -> None:
+    """Report tables of session rows with a header only, by which everybody with possible sessions was always present."""
+    stack, item = work.details[carried.item], carried.item
+    for source in stack.sources:
+        # A table made from another layout has no rows where nobody missed anything.
+        if source.rows or source.file.origin is not None:
+            continue
+        pupils, totals = work.one(
+            f"SELECT count(*) FILTER ({item}possible > 0), count({item}authorised) + count({item}unauthorised)"
+            f" FROM pupil WHERE in_group = {source.group} AND rid NOT IN (SELECT rid FROM set_aside)"
+        )
+        if not pupils or totals:
+            continue
+        # A few leavers may be left without session rows; a school may not.
+        work.draft(
+            "file_no_rows" if pupils >= FEWEST_PUPILS else "school_no_reasons", source.file,
+            f"the file has a header and no rows, and {pupils} pupil{'s' if pupils > 1 else ''} of the return"
+            f" {'have' if pupils > 1 else 'has'} possible sessions in {show_academic_year(carried.academic_year)}"
+            f" {half_term_text(carried)}: nobody would have missed anything.",
+            count=pupils, fix="Export the session details of the return again.",
+        )  # fmt: skip
 
 
 def _sum_details(work: Work, carried: Carried) -> None:

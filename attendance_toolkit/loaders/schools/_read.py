@@ -132,6 +132,8 @@ class _Reader:
                 self.left_out[reason] += 1
             elif school := self._school():
                 schools[line] = school
+        if not number:
+            return self._blocked("file_no_rows", 1, "there are column names and no schools below them.")
         self._drop_repeated(schools)
         kept = [row for line, row in sorted(schools.items()) if line not in self.aside]
         day = self.as_at or self.latest.get("changed") or self.latest.get("pupils_at")

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from xml.parsers import expat
 
 from attendance_toolkit.errors import VocabularyError
+from attendance_toolkit.loaders._expat import feed
 from attendance_toolkit.loaders._head import Head, Recognised
 from attendance_toolkit.loaders._text import NotReadableError
 from attendance_toolkit.loaders._values import parse_date
@@ -92,7 +93,7 @@ def read_years(head: Head, parsed: Parsed) -> Iterator[PupilYear]:
     Raises
     ------
     NotReadableError
-        The XML is not well formed or breaks off, or declares a document type.
+        The XML is not well formed or breaks off, its encoding is unknown, or it declares a document type.
     """
     made: list[PupilYear] = []
     parser = expat.ParserCreate()
@@ -108,10 +109,10 @@ def read_years(head: Head, parsed: Parsed) -> Iterator[PupilYear]:
     try:
         with gzip.open(head.path) if head.is_gzip else head.path.open("rb") as handle:
             while chunk := cast(BinaryIO, handle).read(_CHUNK):
-                parser.Parse(chunk, False)
+                feed(parser, chunk)
                 yield from made
                 made.clear()
-        parser.Parse(b"", True)
+        feed(parser, b"", is_last=True)
         yield from made
     except expat.ExpatError as error:
         raise NotReadableError(

@@ -99,3 +99,39 @@ def test_neighbours_are_found_by_name_code_and_ended_code():
 def test_an_area_without_neighbours_says_why(area, edition, error, says):
     with pytest.raises(error, match=says):
         neighbours_of(area, edition)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (
+            "E08000009,Trafford,01/01/2009,,E12000002,358",
+            "row 3: the area E08000009 is there already in row 2. Keep one",
+        ),
+        (
+            "Salford,E08000006,01/01/2009,,E12000002,355",
+            "row 3, new_la_code: 'Salford' is not a code such as E08000009",
+        ),
+        ("E08000006,Salford,01/01/2009,,North West,355", "row 3, parent_geography_code: 'North West' is not a code"),
+        (
+            "E08000006,Salford,01/01/2009,,E12000002,Salford",
+            "row 3, old_la_code: 'Salford' is not a DfE code such as 358",
+        ),
+        ("E08000006,355,01/01/2009,,E12000002,355", "row 3: '355' is not the name of an area"),
+    ],
+)
+def test_a_row_twice_and_words_in_place_of_codes_are_named(tmp_path, row, says):
+    with pytest.raises(UnreadableFileError) as caught:
+        read_lookup(write(tmp_path, LAS + "E08000009,Trafford,01/01/2009,,E12000002,358\n" + row + "\n"))
+    assert says in str(caught.value)
+
+
+def test_an_authority_twice_and_a_word_for_its_code_are_named(tmp_path):
+    header = "LA num,LA Name," + ",".join(f"SN{n},SNP" for n in range(1, 11))
+    row = "358,Trafford," + ",".join(["350,Close"] * 10)
+    with pytest.raises(UnreadableFileError, match=r"row 3: the authority 358 is there already in row 2\. Keep"):
+        read_lookup(write(tmp_path, f"{header}\n{row}\n{row}\n"))
+    with pytest.raises(UnreadableFileError, match=r"row 2, la num: 'Trafford' is not a DfE code"):
+        read_lookup(write(tmp_path, f"{header}\nTrafford{row[3:]}\n"))
+    # Of an ended authority the neighbours of an earlier edition stand below a heading of their own.
+    assert len(read_lookup(write(tmp_path, f"{header}\n{row}\n,Old authorities{',' * 20}\n{row}\n")).frame) == 20

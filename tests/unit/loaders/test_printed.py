@@ -70,3 +70,31 @@ def test_cards(tmp_path):
     assert (row["printed"], row["value"], row["decimals"]) == ("18.0", 18.0, 1)
     with pytest.raises(UnreadableFileError, match="cards have card, quantity"):
         read_printed_cards(write(tmp_path, text.replace("unit", "units")))
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ('"12,5"', "'12,5' is neither a number nor a symbol"),
+        ("1_0", "'1_0' is neither a number nor a symbol"),
+        ("inf", "'inf' is neither"),
+        ("nan", "'nan' is neither"),
+        ("1.2E+01", "'1.2E+01' is neither"),
+        ("\u0661\u0662", "is neither a number nor a symbol"),
+        ("-9.7", "'-9.7' is not a percentage from 0 to 100"),
+        ("105.2", "'105.2' is not a percentage from 0 to 100"),
+        ('"1,234"', "'1,234' is not a percentage from 0 to 100"),
+    ],
+)
+def test_a_cell_that_is_no_percentage_is_named(tmp_path, cell, says):
+    with pytest.raises(UnreadableFileError) as caught:
+        read_printed_table(write(tmp_path, TABLE_3.replace("9.70", cell)), local_area="Trafford")
+    assert str(caught.value).startswith("t.csv, row 4, pa_rate: ")
+    assert says in str(caught.value)
+
+
+def test_a_row_that_is_there_twice_is_named(tmp_path):
+    """Also under another spelling of the same year group: Y1 is year 1."""
+    path = write(tmp_path, TABLE_3 + "Y1,95.70,11.40,0.40\n")
+    with pytest.raises(UnreadableFileError, match=r"t\.csv, row 5, nc_year: 'Y1' is there already in row 3\. Keep one"):
+        read_printed_table(path, local_area="Trafford")

@@ -293,7 +293,7 @@ def test_a_folder_lists_what_it_did_not_read(tmp_path):
     write(tmp_path, "readme.txt", "not looked at")
     published = read_published([tmp_path])
     assert [(u.name, u.reason) for u in published.unrecognised] == [
-        ("empty.csv", "empty.csv is empty."),
+        ("empty.csv", "empty.csv is empty. Download it again."),
         ("notes.csv", "no known layout"),
     ]
     assert [p.name for p in published.provenance] == ["x.csv"]
@@ -424,3 +424,26 @@ def test_a_file_that_describes_others_is_known_and_not_read(tmp_path):
     assert read_metadata(path)[0]["label"] == "Sex"
     with pytest.raises(UnreadableFileError, match=r"x\.csv does not describe a data file"):
         read_metadata(write(tmp_path, "x.csv", LAIT))
+
+
+def test_a_blank_la_number_finds_no_area(tmp_path):
+    """Areas without a DfE code must not be found by a blank one, nor must the name alone do."""
+    with pytest.raises(UnreadableFileError, match=r"x\.csv, row 2, LA Number: '' is not allowed\. Use the DfE code"):
+        read_published([write(tmp_path, "x.csv", LAIT.replace(",358,", ",,"))])
+
+
+@pytest.mark.parametrize("cell", ["1_0", "inf", "nan", "12%", "0x10", "1e400"])
+def test_what_only_a_programming_language_calls_a_number_is_refused(tmp_path, cell):
+    with pytest.raises(UnreadableFileError, match=rf"x\.csv, row 2, values: '{cell}' is not allowed\."):
+        read_published([write(tmp_path, "x.csv", LAIT.replace("11.390000000000001", cell))])
+
+
+def test_a_number_in_scientific_notation_is_read(tmp_path):
+    published = read_published([write(tmp_path, "x.csv", LAIT.replace("11.390000000000001", "1.139E+01"))])
+    assert published.rates["rate"].dropna().round(9).tolist() == [0.1139, 0.1621, 0.076]
+
+
+def test_a_nul_in_a_column_name_is_refused(tmp_path):
+    text = LAIT.replace("Data item", "Data\0 item")
+    with pytest.raises(UnreadableFileError, match=r"x\.csv holds bytes that are not text\. Download it again"):
+        read_published([write(tmp_path, "x.csv", text)])

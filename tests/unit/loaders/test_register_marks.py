@@ -410,6 +410,41 @@ def test_a_wide_register_sets_cells_aside(tmp_path) -> None:
     assert "2024-09-09 PM,?" in aside.path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("header", "cells", "is_said"),
+    [
+        ("2024-09-10 AMx", ("/", "I"), True),
+        ("Tuesday first", ("/", "/"), True),
+        ("10 Sept 2024", ("I", "N"), True),
+        # Register codes as letters, but nothing of a day and no sign for present.
+        ("Pupil premium", ("Y", "N"), False),
+        ("2024 house", ("R", "G"), False),
+        ("10/09/2024", ("", ""), False),
+        ("10/09/2024", ("Smith", "Jones"), False),
+    ],
+)
+def test_marks_under_a_header_that_is_not_understood(tmp_path, header, cells, is_said) -> None:
+    path = write_rows(
+        tmp_path / "w.csv", [[UPNS[n], SCHOOL, "/", "\\", cell] for n, cell in enumerate(cells)],
+        ("UPN", "LAESTAB", "2024-09-09 AM", "2024-09-09 PM", header),
+    )  # fmt: skip
+    reader, _ = read(RegisterReader, path)
+    assert rules(reader) == ({"session_header": 1} if is_said else {})
+    assert not is_said or (reader.is_blocked and header in str(reader.findings[0]))
+
+
+def test_a_parquet_file_damaged_inside(tmp_path) -> None:
+    rows = rows_of(UPNS, days=20)
+    path = tmp_path / "r.parquet"
+    pq.write_table(pa.table({name: [row[i] for row in rows] for i, name in enumerate(HEADER)}), path)
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(bytes(content))
+    reader, _ = read(RegisterReader, path)
+    assert only(reader, "file_damaged").severity == "blocking"
+    reader.drop()
+
+
 def test_parquet_of_odd_types(tmp_path) -> None:
     frame = pd.DataFrame(rows_of(), columns=list(HEADER))
     frame["UPN"], frame["Mark"] = frame["UPN"].astype("category"), frame["Mark"].astype("category")

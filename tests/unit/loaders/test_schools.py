@@ -332,3 +332,9 @@ def test_schools_go_into_a_store_with_a_load_and_survive_the_next(synthetic_stor
     found = Store.open(root).schools()
     listed = found[found["source"] == "x.csv"]
     assert Counter(listed["as_at"]) == {pd.Timestamp(2025, 1, 1): 2}
+
+
+def test_a_list_with_a_header_only_is_blocked(tmp_path):
+    listed = read_schools(gias(tmp_path))
+    assert listed.is_blocked
+    assert rules(listed) == [("file_no_rows", 1)]

@@ -157,7 +157,7 @@ def _expect_less(group: ReturnFiles) -> None:
     for table in ("pupilonroll", "pupilnolongeronroll"):
         file = group.tables.get(table)
         if file is not None and isinstance(file.origin, Lines):
-            file.origin = replace(file.origin, unheard=file.origin.unheard | {"senprovision"})
+            file.origin = replace(file.origin, unheard=file.origin.unheard | {"senprovision", "ethnicity"})
 
 
 def _when(group: ReturnFiles, census: Census | None) -> object:

@@ -184,4 +184,12 @@ def check_header(header: FlatHeader, file: str, cells: Sequence[str]) -> list[Fi
                 finding("column_missing", file, f"the column '{name}' is missing.{hint}", row=1, column=name,
                         fix=f"Add it, or name the column that holds it '{name}'.")
             )  # fmt: skip
+    if header.kind != "characteristics" and "enrolstatus" not in header.places:
+        hint = did_you_mean("enrolstatus", strangers).replace("Did you mean", "Is it")
+        found.append(
+            finding("column_absent", file,
+                    "there is no column 'enrolstatus', so it is Unknown for everybody, and a pupil who left is only told by a"
+                    f" leaving date or by the year group 'Leaver'.{hint}",
+                    row=1, column="enrolstatus", fix="Add it, or name the column that holds it 'EnrolStatus'.")
+        )  # fmt: skip
     return found

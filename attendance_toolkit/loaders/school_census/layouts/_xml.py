@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from xml.parsers import expat
 
 from attendance_toolkit.loaders._derived import MadeTable
+from attendance_toolkit.loaders._expat import feed
 from attendance_toolkit.loaders._return_files import ReturnFiles
 from attendance_toolkit.loaders._text import NotReadableError, TextFile
 from attendance_toolkit.loaders.school_census.layouts._flat import DETAILS, OFF, ON, Roll
@@ -102,7 +103,7 @@ def expand_xml(path: Path, private: Path, *, is_gzip: bool = False) -> ReturnFil
     Raises
     ------
     NotReadableError
-        The XML is not well formed or breaks off, or it declares a document type or entities.
+        The XML is not well formed or breaks off, its encoding is unknown, or it declares a document type or entities.
     """
     group = ReturnFiles(path.stem, layout="xml")
     folder = Path(tempfile.mkdtemp(prefix="made-", dir=private))
@@ -156,8 +157,8 @@ class _Maker:
         digest = hashlib.sha256()
         while chunk := handle.read(_CHUNK):
             digest.update(chunk)
-            parser.Parse(chunk, False)
-        parser.Parse(b"", True)
+            feed(parser, chunk)
+        feed(parser, b"", is_last=True)
         return digest.hexdigest()
 
     def _handlers(
