@@ -55,7 +55,7 @@ def sort_files(paths: Iterable[Path], *, layouts: Sequence[Path] = (), headers: 
         inside = path.is_dir()
         files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(_ENDINGS)) if inside else [path]
         for file in files:
-            kind = _kind(file, words)
+            kind = _kind(file, words, inside=inside)
             if kind == "rules":
                 given.schemes.append(file)
             elif kind == "published":
@@ -71,15 +71,17 @@ def _words(headers: Path | None) -> PortalHeaders | None:
     return read_headers(headers) if headers is not None else None
 
 
-def _kind(path: Path, words: PortalHeaders | None) -> str:
+def _kind(path: Path, words: PortalHeaders | None, *, inside: bool) -> str:
     from attendance_toolkit.loaders import portal, printed, published
     from attendance_toolkit.loaders._head import look
     from attendance_toolkit.loaders._text import NotReadableError
 
     try:
         head = look(path)
-    except NotReadableError:
-        return ""
+    except NotReadableError as error:
+        if inside:
+            return ""
+        raise UnreadableFileError(f"{path.name}: {error.says} {error.fix}") from None
     found = printed.recognise(head) or published.recognise(head) or portal.recognise(head, words)
     if found is None:
         return ""
