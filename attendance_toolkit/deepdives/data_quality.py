@@ -9,6 +9,7 @@ import pandas as pd
 
 from attendance_toolkit.deepdives.data_quality_data import (
     ALL_CENSUSES,
+    COLLECTED,
     LOST,
     counted,
     table_records,
@@ -164,9 +165,10 @@ class DataQuality(ScreeningBlocks):
     def _files_tile(self) -> Tile:
         assert self.inputs.store is not None
         loads = self.inputs.store.manifest.get("loads", [])
-        returns = {load["census"] for load in loads if load["census"]}
+        returns = {load["census"] for load in loads if load["census"] and load["census"] not in COLLECTED}
         words = f"Of {counted(len(returns), 'census', 'censuses')}" if returns else "None of them a school census"
-        return Tile("Files loaded", show_number(len(loads)), words)
+        # A return in one file is several tables of the manifest.
+        return Tile("Files loaded", show_number(len({(load["census"], load["file"]) for load in loads})), words)
 
     def _rows_tile(self) -> Tile:
         lines = self.rows_read
@@ -178,7 +180,8 @@ class DataQuality(ScreeningBlocks):
         else:
             words = f"{show_number(aside['numerator'])} set aside, the others loaded"
         value = "Hidden" if total["symbol"] else show_number(total["numerator"])
-        return Tile("Pupil rows read", value, words)
+        is_census = not {line for line, _ in lines} & set(COLLECTED)
+        return Tile("Pupil rows read" if is_census else "Rows of pupils or marks read", value, words)
 
     def _schools_tile(self) -> Tile:
         rows = self.area_rows(self.year)

@@ -30,7 +30,9 @@ LOST = {
     "unknown": "Not known",
 }
 _PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll")
-ALL_CENSUSES = "All censuses"
+ALL_CENSUSES = "All files"
+#: Sessions from elsewhere than a census, in words.
+COLLECTED = {"register": "Registers", "portal": "Portal lists", "transfer": "Transfer files"}
 
 
 def table_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -211,11 +213,11 @@ class DataQualityData:
 
     @cached_property
     def rows_read_table(self) -> ProtectedTable:
-        """Pupil rows of each census and of all: read ("All"), loaded and set aside."""
+        """Rows of each census, of registers and the like, and of all: read ("All"), loaded and set aside."""
         assert self.inputs.store is not None
         sums: dict[str, list[int]] = {ALL_CENSUSES: [0, 0, 0]}
         for load in self.inputs.store.manifest.get("loads", []):
-            if load["table"] not in _PUPIL_TABLES:
+            if load["table"] not in _PUPIL_TABLES and load["census"] not in COLLECTED:
                 continue
             for line in (ALL_CENSUSES, load["census"]):
                 for place, name in enumerate(("rows_in", "rows_loaded", "rows_quarantined")):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from attendance_toolkit.deepdives.data_quality_data import ALL_CENSUSES, DataQualityData, capital, counted, with_store
+from attendance_toolkit.deepdives.data_quality_data import (
+    ALL_CENSUSES,
+    COLLECTED,
+    DataQualityData,
+    capital,
+    counted,
+    with_store,
+)
 from attendance_toolkit.metrics.coverage import RULES
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.formats import count_cell, source_of
@@ -100,7 +107,7 @@ class ScreeningBlocks(DataQualityData):
 
     @with_store
     def set_aside_table(self) -> Table:
-        """Return the pupil rows read, loaded and set aside for each census."""
+        """Return the rows read, loaded and set aside for each census, and of registers and the like."""
         lines = sorted({line for line, _ in self.rows_read} - {ALL_CENSUSES}, key=_census_order)
         rows = [
             Row(
@@ -112,12 +119,16 @@ class ScreeningBlocks(DataQualityData):
         ]
         return Table(
             "rows-read",
-            "Pupil rows read, loaded and set aside, by census",
+            "Rows read, loaded and set aside, by source",
             "In all files of the store, whatever their area; what is set aside stays in the store's restricted folder",
-            (Column("Census", align="left"), Column("Read"), Column("Loaded"), Column("Set aside")),
+            (Column("Source", align="left"), Column("Read"), Column("Loaded"), Column("Set aside")),
             tuple(rows),
             source_of(self.rows_read_table),
-            ("A census carries the attendance of an earlier term: the autumn census that of the summer before.",),
+            (
+                "Rows of a census are pupils. A census carries the attendance of an earlier term: the autumn census that of the"
+                " summer before.",
+                *("Rows of " + _COLLECTED_ROWS[line] for line in lines if line in COLLECTED),
+            ),
         )
 
     @with_store
@@ -146,7 +157,17 @@ class ScreeningBlocks(DataQualityData):
         )
 
 
+#: What a row of each is, for the note below the table.
+_COLLECTED_ROWS = {
+    "register": "registers are marks.",
+    "portal": "portal lists are pupils.",
+    "transfer": "transfer files are pupils' years at a school.",
+}
+
+
 def _census_order(name: str) -> tuple[int, int]:
+    if name in COLLECTED:
+        return 9999, list(COLLECTED).index(name)
     year, _, collection = name.partition("-")
     return int(year), ("spring", "summer", "autumn").index(collection)
 
@@ -154,8 +175,10 @@ def _census_order(name: str) -> tuple[int, int]:
 def _census_words(name: str) -> str:
     """Return a census in words, from its name in folders or from its label.
 
-    >>> _census_words("2024-autumn"), _census_words("spring 2024"), _census_words("All censuses")
-    ('Autumn census 2024', 'Spring census 2024', 'All censuses')
+    >>> _census_words("2024-autumn"), _census_words("spring 2024"), _census_words("All files")
+    ('Autumn census 2024', 'Spring census 2024', 'All files')
     """
+    if name in COLLECTED:
+        return COLLECTED[name]
     words = name.split("-") if name[:4].isdigit() else name.split()[::-1]
     return f"{capital(words[1])} census {words[0]}" if words[0].isdigit() else name

@@ -643,6 +643,8 @@ class Overview(OverviewData):
             measure="persistent_absence_rate",
             level=[str(n) for n in range(1, 12)],
         )
+        if part.rows.empty:
+            raise NoDataError("The year group of no pupil is known, so there are no figures by year group.")
         order = [level for level in NC_YEARS if level in set(part.rows["level"])]
         rows = part.rows.assign(level=pd.Categorical(part.rows["level"], order)).sort_values("level")
         rows["year_group"] = pd.Categorical("Year " + rows["level"].astype(str), [f"Year {level}" for level in order])

@@ -150,7 +150,16 @@ class OverviewData:
 
     @cached_property
     def _local_by_phase(self) -> pd.DataFrame:
-        return with_all_schools(self.inputs.local_cells(["phase"]), ["area_code", "academic_year", "phase"])
+        cells = self.inputs.local_cells(["phase"])
+        here = cells.loc[(cells["academic_year"] == self.year) & (cells["enrolments"] > 0), "phase"]
+        if not set(here) - {"Unknown"}:
+            # Registers, transfer files and returns of one row a pupil do not say what kind of school a school is.
+            raise NoDataError(
+                f"No phase is known of any school of {self.area.name} with pupils to count in {self.shown_year}. Load a"
+                " list of schools (a GIAS download) together with the pupils' files; attendance report data_quality says what else"
+                " the data lack."
+            )
+        return with_all_schools(cells, ["area_code", "academic_year", "phase"])
 
     @cached_property
     def _bands(self) -> pd.DataFrame:

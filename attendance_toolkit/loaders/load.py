@@ -21,7 +21,7 @@ from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_aca
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a load did. ``rows_in`` = ``rows_loaded`` + ``rows_quarantined``, counted in pupil rows."""
+    """What a load did. ``rows_in`` = ``rows_loaded`` + ``rows_quarantined``, counted in rows of pupils, or of marks."""
 
     store: Path
     rows_in: int
@@ -36,7 +36,7 @@ class LoadResult:
             show_academic_year(y) for y in sorted({p["academic_year"] for p in self.manifest["partitions"]})
         )
         return (
-            f"{self.rows_in:,} pupil rows read: {self.rows_loaded:,} loaded, {self.rows_quarantined:,} set aside."
+            f"{self.rows_in:,} rows read: {self.rows_loaded:,} loaded, {self.rows_quarantined:,} set aside."
             f" The store holds {years or 'no year'}."
         )
 

@@ -235,8 +235,8 @@ def test_a_misprinted_card_is_marked_on_the_page(tmp_path, shared):
     ("name", "area", "status", "message"),
     [
         ("wrong.csv", "Trafford", 2, "wrong.csv is not a printed table this toolkit knows. Its columns are: a, b."),
-        ("none.csv", "Trafford", 2, "none.csv' does not exist."),
-        ("binary.xlsx", "Trafford", 2, "binary.xlsx is not UTF-8."),
+        ("none.csv", "Trafford", 2, "none.csv: the file cannot be opened"),
+        ("binary.xlsx", "Trafford", 2, "binary.xlsx: the file is a zip file or a damaged Excel workbook."),
         ("table.csv", "Bury", 5, "table.csv prints figures of Trafford (column trafford_2022_23), not of Bury."),
         ("table.csv", "Traford", 3, "Did you mean 'Trafford'?"),
     ],

@@ -144,7 +144,7 @@ _ROLLS = """
     WITH given AS (
         SELECT laestab, any_value(la_code) AS la_code, census, max(place) AS place,
                count(DISTINCT upn) FILTER (place // 40000000 % 2 = 0) AS pupils
-        FROM record_parts GROUP BY laestab, census
+        FROM record_parts WHERE census SIMILAR TO '.*-(autumn|spring|summer)' GROUP BY laestab, census
     )
     SELECT laestab, arg_max(la_code, place) AS la_code, arg_max(census, place) AS census, arg_max(pupils, place) AS pupils
     FROM given GROUP BY laestab ORDER BY laestab

@@ -242,7 +242,7 @@ def test_counts_of_few_pupils_are_hidden_from_partners_only(tmp_path: Path) -> N
     shown = {row.header: [cell.shown for cell in row.cells] for row in aside.rows}
     assert shown["Spring census 2024"] == ["60", "c", "c"]
     assert shown["Summer census 2024"] == ["60", "60", "0"]
-    assert shown["All censuses"] == ["180", "c", "c"]
+    assert shown["All files"] == ["180", "c", "c"]
     assert page.tiles().tiles[1].comparison == "Some set aside, too few to say how many; the others loaded"  # type: ignore[union-attr]
     table = page.findings_table()
     assert isinstance(table, Table)

@@ -45,7 +45,7 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 def test_a_clean_load_says_what_it_did(place: Path) -> None:
     result = load(place)
     assert result.exit_code == 0
-    assert result.output == "4 pupil rows read: 4 loaded, 0 set aside. The store holds 2023/24.\n"
+    assert result.output == "4 rows read: 4 loaded, 0 set aside. The store holds 2023/24.\n"
 
 
 @pytest.mark.parametrize("where", ["afile", "afile/store"])
@@ -84,7 +84,7 @@ def test_sessions_that_do_not_fit_into_the_term(place: Path) -> None:
     result = load(place)
     assert result.exit_code == 1
     assert "row 8, sessions: '9999' sessions do not fit into half terms 1-2: 220 is the most." in result.output
-    assert "4 pupil rows read: 3 loaded, 1 set aside." in result.output
+    assert "4 rows read: 3 loaded, 1 set aside." in result.output
 
 
 def test_a_long_list_begins_with_a_summary_and_json_has_all(place: Path) -> None:
