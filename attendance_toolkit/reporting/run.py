@@ -202,8 +202,11 @@ def execute(path: Path, parameters: dict[str, Any], private: Path, *, fork: bool
         )
         raise ReportError(detail) from None
     finally:
-        # Jupyter keeps an event loop for each thread and leaves it open; the next notebook gets a new one.
-        ensure_event_loop().close()
+        # Jupyter keeps an event loop for each thread and leaves it open; the next notebook gets a new one. A loop that
+        # runs is the caller's: of JupyterLab, or of a browser in the same thread.
+        loop = ensure_event_loop()
+        if not loop.is_running():
+            loop.close()
 
 
 def _places(lines: Sequence[str]) -> str:

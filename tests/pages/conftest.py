@@ -29,9 +29,12 @@ def _missing(reason: str) -> None:
     pytest.skip(message)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium: the one in ATTENDANCE_BROWSER, one on the path, or playwright's own."""
+    """A headless Chromium: the one in ATTENDANCE_BROWSER, one on the path, or playwright's own.
+
+    For one module: while it is open, an event loop runs in the thread of all tests.
+    """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
