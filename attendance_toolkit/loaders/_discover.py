@@ -21,7 +21,7 @@ from attendance_toolkit.store.store import is_store
 #: Endings of the files looked at in a folder; a file that is named may have any ending.
 ENDINGS = frozenset({".csv", ".gz", ".xml", ".ctf", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet"})
 #: Kinds that a load reads; the others are for reports, checks and reference.
-LOADED_KINDS = ("census", "register", "transfer", "pupil_flags", "portal_pupils", "schools")
+LOADED_KINDS = ("census", "register", "transfer", "portal_pupils", "schools")
 _ENCODINGS = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
 
 

@@ -1,24 +1,21 @@
 """One call of screening or loading: from files to working tables, a report and what the manifest needs."""
 
-# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
-# ruff: noqa: S608
 from __future__ import annotations
 
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from attendance_toolkit.errors import StoreError, UnreadableFileError
 from attendance_toolkit.loaders._discover import LOADED_KINDS, Given, discover
+from attendance_toolkit.loaders._entries import entry_of
 from attendance_toolkit.loaders._head import Head, Recognised
 from attendance_toolkit.loaders._return_files import (
     LAYOUT,
@@ -34,7 +31,6 @@ from attendance_toolkit.loaders.portal import PortalReader, read_headers
 from attendance_toolkit.loaders.published import screen_published
 from attendance_toolkit.loaders.pupil_flags import FlagReader
 from attendance_toolkit.loaders.register_marks import RegisterReader
-from attendance_toolkit.loaders.register_marks.reading import sha256_of
 from attendance_toolkit.loaders.school_census import CensusReader, guess_census, make_working_tables
 from attendance_toolkit.loaders.school_census.layouts import FEEDS, expand, pair_characteristics
 from attendance_toolkit.loaders.schools import read_schools, schools_from_census
@@ -43,6 +39,7 @@ from attendance_toolkit.schema.census import Census
 from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
 from attendance_toolkit.schema.tables import CENSUS_TABLES, PUPIL_FLAGS
+from attendance_toolkit.store._files import sha256_of
 from attendance_toolkit.store.quarantine import AsideFile
 from attendance_toolkit.store.schools import read_school_rows, school_frame, settle_schools
 from attendance_toolkit.store.store import is_store
@@ -52,11 +49,10 @@ from attendance_toolkit.vocabulary.calendar import academic_year_before, show_ac
 _PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll", "pupil_flags")
 
 
-def info_of(head: Head, found: Recognised, *, rows: int = 0, sha256: str = "") -> FileInfo:
+def info_of(head: Head, found: Recognised, *, rows: int = 0) -> FileInfo:
     """Return the entry of a file in the report."""
     return FileInfo(
-        head.name, found.layout, "", rows=rows, sha256=sha256, kind=found.kind, says=found.says, feeds=found.feeds,
-        years=found.years,
+        head.name, found.layout, "", rows=rows, kind=found.kind, says=found.says, feeds=found.feeds, years=found.years
     )  # fmt: skip
 
 
@@ -112,6 +108,8 @@ class Run:
         """Schools of the lists given and of the returns."""
         self._laestabs: set[int] = set()
         self._recognised: dict[str, Recognised] = {}
+        self._listed: dict[tuple[str, str], int] = {}
+        """(file, layout) -> its place in ``report.files``, for files of several tables."""
         make_working_tables(con)
 
     def screen(self, paths: list[Path], store: Path | None = None) -> None:
@@ -146,9 +144,7 @@ class Run:
             self._one_flag_file(file, where)
         self._check_years()
         if not self.report.is_blocked:
-            listed = self._known_schools(store)
-            self._fill_in_schools(listed)
-            self._check_plausible(store, listed)
+            self._check_plausible(store)
 
     def _describe(self, given: Given) -> None:
         """List the files that are not for a store, with what can be done with them."""
@@ -169,7 +165,8 @@ class Run:
             self.report.files.append(info_of(head, found, rows=listed.rows))
             self.schools.append(listed.frame)
             count = FileCount(listed.rows, listed.set_aside)
-            self._enter(head.name, sha256_of(head.path), "schools", found.layout, "", count, [])
+            sha256 = sha256_of(head.path)
+            self._enter(head.name, sha256, table="schools", layout=found.layout, census="", count=count)
 
     # -- returns in other layouts than tables --
 
@@ -296,7 +293,10 @@ class Run:
                 count = reader.counts.get((number, table)) or FileCount(max(file.line_count - 1, 0))
                 self._list_table(file, table, census, count)
                 if not reader.is_blocked:
-                    self._enter(file.name, file.sha256, table, LAYOUT, census.name, count, sorted(laestabs))
+                    self._enter(
+                        file.name, file.sha256, table=table, layout=LAYOUT, census=census.name, count=count,
+                        schools=laestabs,
+                    )  # fmt: skip
             if not reader.is_blocked:
                 self.replaced.setdefault(census, set()).update(laestabs)
                 self.schools.append(schools_from_census(group.schools.values(), census))
@@ -313,10 +313,12 @@ class Run:
             )
             return
         rows = count.rows_in if table in _PUPIL_TABLES else 0
-        for place, listed in enumerate(self.report.files):
-            if (listed.name, listed.layout) == (file.name, found.layout):
-                self.report.files[place] = replace(listed, rows=listed.rows + rows)
-                return
+        place = self._listed.get((file.name, found.layout))
+        if place is not None:
+            listed = self.report.files[place]
+            self.report.files[place] = replace(listed, rows=listed.rows + rows)
+            return
+        self._listed[file.name, found.layout] = len(self.report.files)
         years = found.years or tuple(sorted({c.academic_year for c in census.carries}))
         self.report.files.append(
             FileInfo(
@@ -325,15 +327,14 @@ class Run:
         )
 
     def _enter(
-        self, name: str, sha256: str, table: str, layout: str, census: str, count: FileCount, schools: list[int]
-    ) -> None:
+        self, name: str, sha256: str, *, table: str, layout: str, census: str, count: FileCount,
+        schools: Iterable[int] = (),
+    ) -> None:  # fmt: skip
         if table in _PUPIL_TABLES:
             self.pupil_counts.append(count)
-        self.entries.append({
-            "file": name, "table": table, "layout": layout, "census": census, "sha256": sha256,
-            "rows_in": count.rows_in, "rows_loaded": count.rows_loaded, "rows_quarantined": count.rows_quarantined,
-            "schools": schools, "loaded_on": date.today().isoformat(),
-        })  # fmt: skip
+        self.entries.append(
+            entry_of(name, sha256, table=table, layout=layout, census=census, count=count, schools=schools)
+        )
 
     def _one_flag_file(self, file: TextFile, where: dict[str, str]) -> None:
         reader = FlagReader(self.con, file, where, self.key)
@@ -344,7 +345,7 @@ class Run:
         )
         if self.is_loading:
             self.aside += reader.write_aside(self.private / "aside")
-        self._enter(file.name, file.sha256, "pupil_flags", "pupil flags", "", reader.count, [])
+        self._enter(file.name, file.sha256, table="pupil_flags", layout="pupil flags", census="", count=reader.count)
 
     # -- sessions from elsewhere than the census --
 
@@ -404,29 +405,14 @@ class Run:
 
     # -- across returns --
 
-    def _fill_in_schools(self, listed: pd.DataFrame) -> None:
-        """Take phase and URN from the list of schools where a file does not say them: flat returns, registers."""
-        listed = listed.loc[listed["laestab"].notna(), ["laestab", "urn", "phase"]]
-        if listed.empty:
-            return
-        self.con.register("listed", pa.Table.from_pandas(listed, preserve_index=False))
-        tables = {name for (name,) in self.con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        for name in ("session_parts", "collected_parts"):
-            if name in tables:
-                self.con.execute(
-                    f"UPDATE {name} SET phase = CASE WHEN {name}.phase = 'Unknown' THEN coalesce(l.phase, 'Unknown')"
-                    f" ELSE {name}.phase END, urn = coalesce({name}.urn, l.urn) FROM listed l"
-                    f" WHERE l.laestab = {name}.laestab AND ({name}.phase = 'Unknown' AND l.phase <> 'Unknown'"
-                    f" OR {name}.urn IS NULL AND l.urn IS NOT NULL)"
-                )
-        self.con.unregister("listed")
-
-    def _check_plausible(self, store: Path | None, listed: pd.DataFrame) -> None:
+    def _check_plausible(self, store: Path | None) -> None:
         """Check what all files, and the store they go into, say together."""
         names = [file.name for file in self.report.files]
         file = names[0] if len(names) == 1 else f"{len(names)} files"
         earlier = earlier_terms(self.con, store) if store is not None else None
-        found, self.report.coverage = check_plausibility(self.con, schools=listed, earlier=earlier, file=file)
+        found, self.report.coverage = check_plausibility(
+            self.con, schools=self._known_schools(store), earlier=earlier, file=file
+        )
         self.report.add(found)
 
     def _check_years(self) -> None:

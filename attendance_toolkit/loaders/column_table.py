@@ -17,8 +17,6 @@ from attendance_toolkit.loaders._head import Head
 from attendance_toolkit.schema.column_table import KEYS, ColumnTable
 from attendance_toolkit.vocabulary.identities import identities
 
-_ONE_NAME = ("level", "year", "phase", "nation", "region", "authority", "school")
-
 
 def has_identities(head: Head) -> bool:
     """Return whether the first row names columns of which something must hold."""

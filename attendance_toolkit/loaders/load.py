@@ -146,6 +146,7 @@ def load_files(
                 aside=run.aside,
                 screening=run.report.to_dict(),
                 schools_listed=pd.concat(run.schools) if run.schools else None,
+                key=key,
             )
     return LoadResult(
         root,

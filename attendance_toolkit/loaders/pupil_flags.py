@@ -8,6 +8,7 @@ A pupil or year that is not listed stays "Unknown": list every pupil, with Yes o
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +19,8 @@ from attendance_toolkit.loaders._set_aside import write_rows
 from attendance_toolkit.loaders._text import TextFile, line_numbers
 from attendance_toolkit.loaders._values import UPN_FINDINGS, show
 from attendance_toolkit.schema.findings import Finding
-from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.rules import Advice, finding
+from attendance_toolkit.store.identifiers import note_identifiers
 from attendance_toolkit.store.keys import UPN_STATES, check_upns, pseudonyms
 from attendance_toolkit.store.quarantine import AsideFile
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
@@ -38,11 +40,13 @@ class FlagReader:
         self.count = FileCount()
         self._aside: dict[int, list[str]] = {}
 
-    def _report(self, rule: str, records: list[int], column: str, value: str | None, says: str, **more: str) -> None:
+    def _report(
+        self, rule: str, records: list[int], column: str, value: str | None, says: str, **more: Unpack[Advice]
+    ) -> None:
         first = min(records)
         line = line_numbers(self.file, [first], self.count.rows_in)[first]
         self.findings.append(
-            finding(rule, self.file.name, says, row=line, column=column, value=value, count=len(records), **more)  # type: ignore[arg-type]
+            finding(rule, self.file.name, says, row=line, column=column, value=value, count=len(records), **more)
         )
 
     def run(self) -> None:
@@ -77,6 +81,8 @@ class FlagReader:
             )  # fmt: skip
             return
         codes = [r[0] for r in con.execute("SELECT DISTINCT coalesce(upper(trim(upn)), '') FROM flags").fetchall()]
+        if self.key:
+            note_identifiers(con, upns=codes)
         states = check_upns(codes)
         good = [code for code, state in zip(codes, states, strict=True) if state == 0]
         numbers = dict(zip(good, pseudonyms(good, self.key), strict=True)) if self.key else dict.fromkeys(good, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from attendance_toolkit.schema.findings import IDENTIFYING_COLUMNS, SEVERITIES, STAGES, Finding, mask
 
@@ -161,6 +162,22 @@ for _line in _TABLE.strip().splitlines():
     assert _severity in SEVERITIES
     assert _id not in RULES
     RULES[_id] = Rule(_id, _stage, _severity, _asks)
+
+
+class Advice(TypedDict, total=False):
+    """What a finding says besides what is wrong."""
+
+    allowed: str
+    fix: str
+
+
+class Details(Advice, total=False):
+    """Everything about a finding that may be left out: the keyword arguments of ``finding``."""
+
+    row: int | None
+    column: str | None
+    value: str | None
+    count: int
 
 
 def finding(

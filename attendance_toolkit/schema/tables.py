@@ -38,6 +38,8 @@ _SESSION_TOTALS = tuple(
     for item in ("termlysessions", "summerhalfterm2sessions")
     for kind in ("authorised", "unauthorised", "coronavirus")
 )
+#: Read for one thing only: what leaves for partners is searched for them (``store.identifiers``).
+NAME_COLUMNS = ("forename", "middlenames", "surname", "preferredsurname", "formersurname", "postcode")
 _PUPIL_OPTIONAL = (
     "formerupn",
     "entrydate",
@@ -48,6 +50,7 @@ _PUPIL_OPTIONAL = (
     "fsmeoncensusday",
     "summerhalfterm2sessionspossible",
     *_SESSION_TOTALS,
+    *NAME_COLUMNS,
 )
 
 _PUPIL = "pupilonrolltableid"

@@ -1,15 +1,22 @@
-"""Parquet files of a store: read, written, and repeated by links."""
+"""Files: the Parquet of a store read, written and repeated by links; the hash a file is known by."""
 
 # Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
 # ruff: noqa: S608
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as hexadecimal text; the file is read in pieces."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def parquet(paths: Iterable[Path]) -> str:

@@ -96,6 +96,26 @@ def read_or_make_key(path: Path, store: Path) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise StoreError(f"The key file {path.name} cannot be used: {reason}.") from None
+    return _key_of(text, path)
+
+
+def read_key(path: Path) -> bytes:
+    """Return the key in a file that is there.
+
+    Raises
+    ------
+    StoreError
+        The file is not there, cannot be read, or does not hold a key.
+    """
+    try:
+        text = path.expanduser().read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise StoreError(f"The key file {path.name} cannot be used: {reason}.") from None
+    return _key_of(text, path)
+
+
+def _key_of(text: str, path: Path) -> bytes:
     try:
         key = bytes.fromhex(text.strip())
     except ValueError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from attendance_toolkit.store._files import copy, link_tree, parquet, view
 from attendance_toolkit.store.parts import COLLECTIONS, FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
@@ -23,7 +24,9 @@ def merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path
     records = sorted((prepared / "parts" / "records").rglob("part.parquet"))
     view(con, "all_records", records, RECORD_COLUMNS)
     view(con, "all_flags", sorted((prepared / "parts" / "flags").rglob("part.parquet")), FLAG_COLUMNS)
+    _make_known_schools(con, prepared)
     touched = _touched(con, root, found)
+    has_census = False
     # The census first: what it says of schools and ages serves the other collections.
     for place in sorted(touched, key=lambda p: (COLLECTIONS.index(p[2]), p)):
         la, year, collection = place
@@ -38,11 +41,14 @@ def merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path
             sql = _census_sessions(la, year, old)
         else:
             census = [prepared / _partition(*p) for p in sorted(found) if p[2] == "census"]
+            if census and not has_census:
+                _add_census_schools(con, census)
+                has_census = True
             sql = _collected_sessions(con, place, old, census)
         con.execute(f"CREATE OR REPLACE TEMP VIEW year_sessions AS {sql}")
         resolved = resolve(
             con, year, sessions="year_sessions", records="year_describing", all_records="all_records",
-            flags="all_flags", age_of_year_group=collection != "census",
+            flags="all_flags", schools="known_schools", age_of_year_group=collection != "census",
         )  # fmt: skip
         target = prepared / _partition(*place)
         rows = copy(con, resolved, target)
@@ -55,8 +61,36 @@ def merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path
     return [found[place] for place in sorted(found)]
 
 
+def _make_known_schools(con: duckdb.DuckDBPyConnection, prepared: Path) -> None:
+    """Make ``known_schools``: the phase and URN of each LAESTAB, of the school that is open or opened last under it."""
+    from attendance_toolkit.store.schools import read_school_rows, settle_schools  # here: it loads pandas
+
+    listed = settle_schools(read_school_rows(prepared))
+    listed = listed[listed["laestab"].notna()].drop_duplicates("laestab")
+    con.register("incoming", pa.Table.from_pandas(listed[["laestab", "urn", "phase"]], preserve_index=False))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE known_schools AS"
+        " SELECT laestab::INTEGER AS laestab, urn::INTEGER AS urn, nullif(phase, 'Unknown') AS phase FROM incoming"
+    )
+    con.unregister("incoming")
+
+
+def _add_census_schools(con: duckdb.DuckDBPyConnection, census: list[Path]) -> None:
+    """Add to ``known_schools`` what census rows say and no list does: a store of version 1 kept no schools of returns."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE known_schools AS
+        SELECT laestab, coalesce(k.urn, c.urn) AS urn, coalesce(k.phase, c.phase) AS phase
+        FROM known_schools k FULL JOIN (
+            SELECT laestab, arg_max(urn, academic_year) AS urn, arg_max(phase, academic_year) AS phase
+            FROM {parquet(census)} WHERE phase <> 'Unknown' GROUP BY laestab
+        ) c USING (laestab)
+        """
+    )
+
+
 def _touched(con: duckdb.DuckDBPyConnection, root: Path, found: dict[Place, dict]) -> set[Place]:
-    """Return the partitions with new sessions, or with a pupil or school of this load."""
+    """Return the partitions with new sessions, or with a pupil or school of this load, or a school known only now."""
     touched: set[Place] = {
         (la, year, "census")
         for la, year in con.execute("SELECT DISTINCT la_code, academic_year FROM session_parts").fetchall()
@@ -70,6 +104,9 @@ def _touched(con: duckdb.DuckDBPyConnection, root: Path, found: dict[Place, dict
             SELECT DISTINCT la_code, academic_year FROM {files}
             SEMI JOIN (SELECT upn FROM record_parts UNION SELECT upn FROM flag_parts UNION SELECT upn FROM gone)
                 USING (upn)
+            UNION
+            SELECT DISTINCT la_code, academic_year FROM {files} s JOIN known_schools k USING (laestab)
+            WHERE s.phase = 'Unknown' AND k.phase IS NOT NULL OR s.urn IS NULL AND k.urn IS NOT NULL
             UNION
             SELECT DISTINCT la_code, academic_year FROM {files}
             SEMI JOIN {
@@ -92,7 +129,7 @@ def _census_sessions(la: str, year: int, old: str | None) -> str:
 
 
 def _collected_sessions(con: duckdb.DuckDBPyConnection, place: Place, old: str | None, census: list[Path]) -> str:
-    """Return SQL for sessions from elsewhere than the census, with phase and age as the census gives them."""
+    """Return SQL for sessions from elsewhere than the census, with the ages that the census gives."""
     la, year, collection = place
     columns = ", ".join(SESSION_COLUMNS)
     sql = (
@@ -110,21 +147,11 @@ def _collected_sessions(con: duckdb.DuckDBPyConnection, place: Place, old: str |
         return sql
     files = parquet(census)
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE census_schools AS SELECT laestab, arg_max(phase, academic_year) AS phase,"
-        f" arg_max(urn, academic_year) AS urn FROM {files} WHERE phase <> 'Unknown' GROUP BY 1"
-    )
-    con.execute(
         f"CREATE OR REPLACE TEMP TABLE census_ages AS SELECT upn, max(academic_year // 100 - age) AS born FROM {files}"
         f" SEMI JOIN ({sql}) USING (upn) GROUP BY 1"
     )
-    replaced = {
-        "phase": "CASE WHEN s.phase = 'Unknown' THEN coalesce(k.phase, s.phase) ELSE s.phase END AS phase",
-        "urn": "coalesce(s.urn, k.urn) AS urn",
-        "age": f"coalesce(s.age, {year // 100} - a.born)::SMALLINT AS age",
-    }
-    select = ", ".join(replaced.get(name, f"s.{name}") for name in SESSION_COLUMNS)
     return (
-        f"SELECT {select} FROM ({sql}) s LEFT JOIN census_schools k ON k.laestab = s.laestab"
+        f"SELECT s.* REPLACE (coalesce(s.age, {year // 100} - a.born)::SMALLINT AS age) FROM ({sql}) s"
         " LEFT JOIN census_ages a ON a.upn = s.upn"
     )
 

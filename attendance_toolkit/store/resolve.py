@@ -29,6 +29,7 @@ def resolve(
     records: str,
     all_records: str,
     flags: str,
+    schools: str,
     age_of_year_group: bool = False,
 ) -> str:
     """Return SQL for PUPIL_TERM rows of one authority and academic year.
@@ -47,6 +48,8 @@ def resolve(
         Records of every census, for what the year's do not say.
     flags
         Looked-after and social-worker flags.
+    schools
+        Phase and URN of each LAESTAB, for sessions of files that do not say them; null is not known.
     age_of_year_group
         Give a pupil of unknown age that of the year group: Year n is n + 4 on 31 August. Census returns have dates of
         birth and need no guess; registers and transfer files often have none, and DfE's rule asks for ages 5 to 15.
@@ -100,6 +103,8 @@ def resolve(
         )
         source = "year_spells"
     expressions = {
+        "urn": "coalesce(s.urn, k.urn)",
+        "phase": "CASE WHEN s.phase = 'Unknown' THEN coalesce(k.phase, s.phase) ELSE s.phase END",
         "age": f"coalesce(s.age, {_AGE_OF_YEAR_GROUP})" if age_of_year_group else "s.age",
         "nc_year": "coalesce(y.nc_year, 'Unknown')",
         **{c: f"coalesce(y.{c}, 'Unknown')" for c in _HELD},
@@ -113,5 +118,6 @@ def resolve(
     return (
         f"SELECT {select} FROM {source} s LEFT JOIN year_records y USING (upn) LEFT JOIN year_gaps e USING (upn)"
         f" LEFT JOIN (SELECT * FROM {flags} WHERE academic_year = {academic_year}) f ON f.upn = s.upn"
+        f" LEFT JOIN {schools} k ON k.laestab = s.laestab"
         " ORDER BY s.laestab, s.upn, s.half_term"
     )

@@ -28,8 +28,10 @@ FORMAT = 2
 #: Stores of version 1 hold sessions of the census only, and are read as they are.
 READABLE = (1, FORMAT)
 MANIFEST = "manifest.json"
+#: Keyed digests of what identifies pupils (``store.identifiers``).
+IDENTIFIERS = "identifiers.parquet"
 #: What a store is made of: these, and nothing else, are exchanged when a load is finished.
-CONTENTS = ("pupil_term", "parts", "quarantine", SCREENING, MANIFEST)
+CONTENTS = ("pupil_term", "parts", "quarantine", IDENTIFIERS, SCREENING, MANIFEST)
 PREVIOUS = ".previous"
 PREPARED = ".prepared"
 LOCK = ".loading"

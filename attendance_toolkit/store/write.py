@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ import pyarrow as pa
 from attendance_toolkit.errors import StoreError
 from attendance_toolkit.schema.census import Census
 from attendance_toolkit.store._files import copy, link_tree, parquet
+from attendance_toolkit.store.identifiers import digesting
 from attendance_toolkit.store.parts import COLLECTIONS, FLAG_COLUMNS, RECORD_COLUMNS, make_collected_tables
 from attendance_toolkit.store.pupil_terms import merge_pupil_terms as _merge_pupil_terms
 from attendance_toolkit.store.pupil_terms import wholly_replaced
@@ -26,6 +27,7 @@ from attendance_toolkit.store.screening import SCREENING, merge_screening, read_
 from attendance_toolkit.store.store import (
     CONTENTS,
     FORMAT,
+    IDENTIFIERS,
     LOCK,
     MANIFEST,
     PREPARED,
@@ -122,6 +124,7 @@ def write_load(
     aside: Sequence[AsideFile],
     screening: dict | None = None,
     schools_listed: pd.DataFrame | None = None,
+    key: bytes | None = None,
 ) -> dict:
     """Merge the working tables of a load into the store and return the new manifest.
 
@@ -139,29 +142,33 @@ def write_load(
         What screening said, as ``ScreeningReport.to_dict`` gives it.
     schools_listed
         Schools of lists and of census returns: SCHOOL_COLUMNS.
+    key
+        The pseudonym key, with which identifiers are digested; without it those of this load stay unknown.
     """
     prepared = root / PREPARED
     shutil.rmtree(prepared, ignore_errors=True)
     prepared.mkdir()
     schools = {census.name: found for census, found in replaced.items()}
     try:
-        make_collected_tables(con)
-        _note_replaced(con, replaced)
-        schools |= wholly_replaced(con, root, manifest)
-        _merge_records(con, root, prepared, schools)
-        _merge_flags(con, root, prepared)
-        if schools_listed is not None:
-            from attendance_toolkit.store.schools import merge_schools  # here: it loads pandas
+        with _identifiers_written(con, root, prepared, manifest, key) as identifiers:
+            make_collected_tables(con)
+            _note_replaced(con, replaced)
+            schools |= wholly_replaced(con, root, manifest)
+            _merge_records(con, root, prepared, schools)
+            _merge_flags(con, root, prepared)
+            if schools_listed is not None:
+                from attendance_toolkit.store.schools import merge_schools  # here: it loads pandas
 
-            merge_schools(prepared, root, schools_listed)
-        merged = _merge_loads(manifest["loads"], loads, schools)
-        names = {_place(entry) for entry in loads}
-        rows = merge_quarantine(
-            root, prepared, new=aside, surviving={_place(e) for e in merged} - names, replaced=schools
-        )
-        partitions = _merge_pupil_terms(con, root, prepared, manifest)
-        quarantine = {"rows": rows, "note": NOTE}
-        new = {**manifest, "version": FORMAT, "partitions": partitions, "loads": merged, "quarantine": quarantine}
+                merge_schools(prepared, root, schools_listed)
+            merged = _merge_loads(manifest["loads"], loads, schools)
+            names = {_place(entry) for entry in loads}
+            rows = merge_quarantine(
+                root, prepared, new=aside, surviving={_place(e) for e in merged} - names, replaced=schools
+            )
+            partitions = _merge_pupil_terms(con, root, prepared, manifest)
+            quarantine = {"rows": rows, "note": NOTE}
+            new = {**manifest, "version": FORMAT, "partitions": partitions, "loads": merged, "quarantine": quarantine}
+            new["identifiers"] = identifiers()
         text = json.dumps(new, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         (prepared / MANIFEST).write_text(text, encoding="utf-8")
         said = screening or {"files": [], "findings": []}
@@ -177,6 +184,24 @@ def write_load(
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     return new
+
+
+@contextmanager
+def _identifiers_written(
+    con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, manifest: dict, key: bytes | None
+) -> Iterator[Callable[[], dict]]:
+    """Write the digests of identifiers meanwhile; give what the manifest says of them, which waits for them.
+
+    They are complete if every load into the store has kept them: a store of an older toolkit never comes to be.
+    """
+    if key is None:
+        if (root / IDENTIFIERS).is_file():
+            shutil.copy2(root / IDENTIFIERS, prepared / IDENTIFIERS)
+        yield lambda: {**manifest.get("identifiers", {}), "is_complete": False}
+        return
+    is_complete = not manifest["loads"] or manifest.get("identifiers", {}).get("is_complete", False)
+    with digesting(con, root, prepared, key) as counted:
+        yield lambda: {**counted.result(), "is_complete": is_complete}
 
 
 # ---- records and flags -------------------------------------------------------------------------------

@@ -241,7 +241,7 @@ class Transport:
     def _open(self, request: urllib.request.Request) -> Iterator[Any]:
         """Open a request; errors another try may mend become ``_TryAgainError``, all others ``FetchError``."""
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310 - http(s), as above
                 yield response
         except urllib.error.HTTPError as error:
             with error:

@@ -96,7 +96,7 @@ def gather(
     listed = _whole(schools)
     return Across(
         con,
-        con.execute(school_terms_sql(ROWS)).df(),
+        _with_phases(con.execute(school_terms_sql(ROWS)).df(), listed),
         con.execute(unmatched_sql(ROWS)).df(),
         con.execute(_ROLLS).df(),
         listed,
@@ -149,6 +149,16 @@ _ROLLS = """
     SELECT laestab, arg_max(la_code, place) AS la_code, arg_max(census, place) AS census, arg_max(pupils, place) AS pupils
     FROM given GROUP BY laestab ORDER BY laestab
 """
+
+
+def _with_phases(terms: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the phase of the list where no file says it, as the store will have it."""
+    if "phase" not in listed.columns:
+        return terms
+    known = listed[listed["phase"].notna()].drop_duplicates("laestab")
+    phases = dict(zip(known["laestab"], known["phase"], strict=True))
+    said = zip(terms["laestab"], terms["phase"], strict=True)
+    return terms.assign(phase=[phases.get(laestab, phase) if phase == "Unknown" else phase for laestab, phase in said])
 
 
 def _whole(schools: pd.DataFrame | None) -> pd.DataFrame:

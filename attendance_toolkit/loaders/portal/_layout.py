@@ -51,10 +51,6 @@ class Header:
         """Return the column of a meaning, None if there is none."""
         return next((column for column in self.columns if column.meaning == meaning), None)
 
-    def all_named(self, meaning: str) -> list[PortalColumn]:
-        """Return every column of a meaning."""
-        return [column for column in self.columns if column.meaning == meaning]
-
     def measured(self, measure: str) -> list[PortalColumn]:
         """Return the columns of a measure."""
         return [column for column in self.columns if column.measure == measure]

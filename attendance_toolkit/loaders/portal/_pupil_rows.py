@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from attendance_toolkit.loaders._identifiers import identifying_places, split_name
 from attendance_toolkit.loaders._values import DATE_FINDINGS, UPN_FINDINGS, parse_date, show
 from attendance_toolkit.loaders.portal._headers import PortalHeaders
 from attendance_toolkit.loaders.portal._layout import Header, PortalColumn, find_pupils, repeated
@@ -125,6 +126,21 @@ class PupilSheet:
         """
         kept = {c.place for c in self.header.columns if c.meaning not in ("pupil_name", "", "ignored")}
         return [place for place in range(len(self.titles)) if place in kept]
+
+    def identifying(self) -> tuple[list[tuple[str, str, str]], dict[str, list[str]]]:
+        """Return the names of the list's pupils, and their dates of birth, UPNs and postcodes, by what they are."""
+        places = identifying_places(self.titles)
+        named = [c.place for c in self.header.columns if c.meaning == "pupil_name"]
+        whole = [places["name"]] if "name" in places else [p for p in named if p not in places.values()]
+        names = [split_name(row.cells[place]) for place in whole for row in self.rows]
+        if {"forename", "surname"} <= set(places):
+            names += [(row.cells[places["forename"]], "", row.cells[places["surname"]]) for row in self.rows]
+        days = [parse_date(self._cell(row, "date_of_birth"))[0] for row in self.rows]
+        upns = [row.upn for row in self.rows]
+        upns += [row.cells[places["formerupn"]] for row in self.rows] if "formerupn" in places else []
+        postcodes = [row.cells[places["postcode"]] for row in self.rows] if "postcode" in places else []
+        births = [day.isoformat() for day in days if day]
+        return names, {"dates_of_birth": births, "upns": upns, "postcodes": postcodes}
 
     # -- header and rows --
 
@@ -255,15 +271,16 @@ class PupilSheet:
         """Return the unit in which authorised and unauthorised absence add up to the missed sessions."""
         tried = {"count": 0, "rate": 0}
         for row in self.rows:
-            amounts = {n: self._amount(row, n) for n in ("possible_sessions", "missed_sessions", *names)}
-            if any(a is None or not a.is_whole for a in amounts.values()):
+            wanted = ("possible_sessions", "missed_sessions", *names)
+            amounts = {n: a for n in wanted if (a := self._amount(row, n)) is not None and a.is_whole}
+            if len(amounts) < len(wanted):
                 continue
-            possible, missed = (int(amounts[n].value) for n in ("possible_sessions", "missed_sessions"))  # type: ignore[union-attr]
+            possible, missed = int(amounts["possible_sessions"].value), int(amounts["missed_sessions"].value)
             if not 0 < missed < possible:
                 continue
             fits = []
             for unit in tried:
-                parts = {n: int(a.value) if unit == "count" else a for n, a in amounts.items() if n in names and a}
+                parts = {n: int(a.value) if unit == "count" else a for n, a in amounts.items() if n in names}
                 given = Given(possible, missed, parts.get("authorised"), parts.get("unauthorised"))
                 if len(names) == 2 and work_out(given) is not None:
                     fits.append(unit)

@@ -3,9 +3,10 @@
 Names are dropped on reading: they are in no working table, no message and no list of rows set aside.
 """
 
+# Table names and codes in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +16,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from attendance_toolkit.loaders._entries import entry_of
 from attendance_toolkit.loaders._head import Head
 from attendance_toolkit.loaders._return_files import FileCount
 from attendance_toolkit.loaders._set_aside import reason_of
@@ -27,6 +29,8 @@ from attendance_toolkit.loaders.portal._sheets import read_sheets
 from attendance_toolkit.loaders.portal._years import years_said
 from attendance_toolkit.schema.findings import FileInfo, Finding
 from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.store._files import sha256_of
+from attendance_toolkit.store.identifiers import note_identifiers
 from attendance_toolkit.store.keys import UPN_STATES, check_upns, pseudonyms
 from attendance_toolkit.store.parts import COLLECTED_COLUMNS, SCOPE_COLUMNS, make_collected_tables, record_place
 from attendance_toolkit.store.quarantine import AsideFile, write_csv
@@ -144,6 +148,7 @@ class PortalReader:
             file.laestabs |= {row.school.laestab for row in kept if row.school}
         self.laestabs = set().union(*(file.laestabs for file in self.files))
         if self.key is not None:
+            self._note_pupils([sheet for _, sheet in sheets])
             self._keep([row for row in rows if not row.rules])
 
     def _open(self, file: PortalFile) -> None:
@@ -152,8 +157,7 @@ class PortalReader:
         except NotReadableError as error:
             self.findings.append(finding(error.rule, file.name, error.says, fix=error.fix))
             return
-        with file.path.open("rb") as handle:
-            file.sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+        file.sha256 = sha256_of(file.path)
         file.sheets = [PupilSheet(file.name, sheet, self.words, several=len(sheets) > 1) for sheet in sheets]
 
     def _settle_year(self) -> None:
@@ -201,6 +205,12 @@ class PortalReader:
         assert row.school is not None
         earlier = file.sheets[: file.sheets.index(sheet)]
         return any((row.upn, row.school.laestab) in other.seen for other in earlier)
+
+    def _note_pupils(self, sheets: list[PupilSheet]) -> None:
+        """Note what identifies the pupils of the lists, those set aside included, for the search of what leaves."""
+        for sheet in sheets:
+            names, others = sheet.identifying()
+            note_identifiers(self.con, names=names, **others)
 
     def _keep(self, rows: list[PupilRow]) -> None:
         assert self.key is not None
@@ -259,14 +269,14 @@ class PortalReader:
         self.con.register("incoming", pa.table({n: pa.array(v, type=t) for n, (t, v) in said.items()}))
         place = record_place(str(self.academic_year), "laestab")
         self.con.execute(
-            f"INSERT INTO record_parts BY NAME SELECT *, '{self.academic_year // 100}-{COLLECTION}' AS census,"  # noqa: S608
+            f"INSERT INTO record_parts BY NAME SELECT *, '{self.academic_year // 100}-{COLLECTION}' AS census,"
             f" {self.academic_year} AS academic_year, {place} AS place FROM incoming"
         )
         self.con.unregister("incoming")
 
     def _insert(self, table: str, columns: dict[str, tuple[pa.DataType, list]]) -> None:
         self.con.register("incoming", pa.table({n: pa.array(v, type=t) for n, (t, v) in columns.items()}))
-        self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - our own name
+        self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         self.con.unregister("incoming")
 
     @property
@@ -284,14 +294,9 @@ class PortalReader:
     def entries(self) -> list[dict]:
         """Return an entry for the manifest for each file."""
         return [
-            {
-                "file": f.name, "table": TABLE, "layout": LAYOUT, "census": COLLECTION, "sha256": f.sha256,
-                "rows_in": f.count.rows_in, "rows_loaded": f.count.rows_loaded,
-                "rows_quarantined": f.count.rows_quarantined, "schools": sorted(f.laestabs),
-                "loaded_on": date.today().isoformat(),
-            }
+            entry_of(f.name, f.sha256, table=TABLE, layout=LAYOUT, census=COLLECTION, count=f.count, schools=f.laestabs)
             for f in self.files
-        ]  # fmt: skip
+        ]
 
     def write_aside(self, folder: Path) -> list[AsideFile]:
         """Write the rows that were set aside into a private folder, without words: one may be a name."""

@@ -23,7 +23,6 @@ from attendance_toolkit.loaders.published._files import (
     UnknownEditionError,
     find_files,
     look_at,
-    sha256_of,
     sheet_as_csv,
 )
 from attendance_toolkit.loaders.published._frames import KEYS, one_frame, set_repeated_aside
@@ -32,6 +31,7 @@ from attendance_toolkit.loaders.published._parts import Part
 from attendance_toolkit.loaders.published._readers import READERS
 from attendance_toolkit.loaders.published._values import canonical_code
 from attendance_toolkit.schema.findings import Finding
+from attendance_toolkit.store._files import sha256_of
 from attendance_toolkit.vocabulary.areas import find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
 

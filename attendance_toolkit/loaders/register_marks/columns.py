@@ -45,7 +45,6 @@ ALIASES = {
 }  # fmt: skip
 #: Columns that describe a pupil, in the order in which they are kept.
 PUPIL_ROLES = ("dob", "sex", "nc_year", "fsm", "sen")
-SCHOOL_ROLES = ("laestab", "lea", "estab", "urn")
 LABELS = {
     "upn": "UPN", "date": "the date of the session", "session": "AM or PM", "code": "the attendance code",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from attendance_toolkit.loaders._values import known, parse_date
 from attendance_toolkit.loaders.register_marks.marks import Marks, put
 from attendance_toolkit.loaders.register_marks.reading import Source, _quoted
 from attendance_toolkit.schema.codes import level_of
+from attendance_toolkit.store.identifiers import note_identifiers
 from attendance_toolkit.store.parts import make_collected_tables, record_place
 from attendance_toolkit.store.quarantine import AsideFile, write_csv
 from attendance_toolkit.vocabulary.columns import REASON_COLUMNS
@@ -89,7 +90,9 @@ def make_details(con: duckdb.DuckDBPyConnection, selects: list[tuple[int, str]])
         ]
         put_levels(con, column, texts)
     texts = [t for (t,) in con.execute("SELECT DISTINCT dob FROM pupil_texts WHERE dob IS NOT NULL").fetchall()]
-    put(con, "level_dob", {"text": texts, "day": [_birth(t) for t in texts]}, {"text": "text", "day": "day"})
+    days = [_birth(t) for t in texts]
+    put(con, "level_dob", {"text": texts, "day": days}, {"text": "text", "day": "day"})
+    note_identifiers(con, dates_of_birth={day.isoformat() for day in days if day})
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE pupil_details AS

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Unpack
 
 import duckdb
 
+from attendance_toolkit.loaders._entries import entry_of
 from attendance_toolkit.loaders._head import Head
 from attendance_toolkit.loaders._text import NotReadableError
 from attendance_toolkit.loaders._values import show
@@ -20,13 +22,14 @@ from attendance_toolkit.loaders.register_marks.reading import (
     is_damaged,
     make_view,
     names_school,
+    note_pupils,
     open_sources,
     pupil_sql,
-    sha256_of,
 )
 from attendance_toolkit.loaders.register_marks.school_weeks import stray_days, taught_weeks, weeks_without
 from attendance_toolkit.schema.findings import FileInfo, Finding
-from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.rules import Details, finding
+from attendance_toolkit.store._files import sha256_of
 from attendance_toolkit.store.quarantine import AsideFile
 
 LAYOUT = "register marks"
@@ -190,6 +193,8 @@ class RegisterReader:
             return
         selects = [(s.number, sql) for s in self.sources if (sql := pupil_sql(self.con, s, self.school))]
         parts.make_details(self.con, selects)
+        for source in self.sources:
+            note_pupils(self.con, source)
         parts.write_sessions(self.marks, COLLECTION)
         parts.write_records(self.marks, COLLECTION)
 
@@ -283,8 +288,8 @@ class RegisterReader:
     def _names(self) -> str:
         return self.sources[0].name if len(self.sources) == 1 else f"{len(self.sources)} registers"
 
-    def _report(self, rule: str, file: str, says: str, **more: object) -> None:
-        self.findings.append(finding(rule, file, says, **more))  # type: ignore[arg-type]
+    def _report(self, rule: str, file: str, says: str, **more: Unpack[Details]) -> None:
+        self.findings.append(finding(rule, file, says, **more))
 
     # -- for the manifest --
 
@@ -294,7 +299,12 @@ class RegisterReader:
 
     def entries(self) -> list[dict]:
         """Return an entry for the manifest for each table of marks."""
-        return [entry_of(s, LAYOUT, COLLECTION, sorted(self.laestabs)) for s in self.sources]
+        return [
+            entry_of(
+                s.name, s.sha256, table=s.table, layout=LAYOUT, census=COLLECTION, count=s.count, schools=self.laestabs
+            )
+            for s in self.sources
+        ]
 
     def write_aside(self, folder: Path) -> list[AsideFile]:
         """Write the marks that were set aside, as they were read, into a private folder."""
@@ -307,15 +317,6 @@ class RegisterReader:
     def drop(self) -> None:
         """Let go of the working tables."""
         drop_tables(self.con, (s.number for s in self.sources))
-
-
-def entry_of(source: Source, layout: str, collection: str, schools: list[int]) -> dict:
-    """Return the entry of a table of marks for the manifest."""
-    return {
-        "file": source.name, "table": source.table, "layout": layout, "census": collection, "sha256": source.sha256,
-        "rows_in": source.count.rows_in, "rows_loaded": source.count.rows_loaded,
-        "rows_quarantined": source.count.rows_quarantined, "schools": schools, "loaded_on": date.today().isoformat(),
-    }  # fmt: skip
 
 
 def drop_tables(con: duckdb.DuckDBPyConnection, numbers: Iterable[int]) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -19,12 +18,14 @@ import pyarrow.parquet as pq
 
 from attendance_toolkit.errors import did_you_mean
 from attendance_toolkit.loaders._head import Head, cell_text
+from attendance_toolkit.loaders._identifiers import identifying_places, split_name
 from attendance_toolkit.loaders._return_files import FileCount
 from attendance_toolkit.loaders._text import NotReadableError
 from attendance_toolkit.loaders._values import listed
 from attendance_toolkit.loaders.register_marks.columns import LABELS, PUPIL_ROLES, Layout, layout_of
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.store.identifiers import note_identifiers
 from attendance_toolkit.vocabulary.register_codes import all_register_codes
 
 _CHUNK = 1 << 22
@@ -70,12 +71,6 @@ class Source:
             return self.header[int(str(key))] if key is not None else None
         place = self.layout.roles.get(role)
         return None if place is None else self.header[place]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _quoted(path: Path) -> str:
@@ -411,6 +406,26 @@ def pupil_sql(con: duckdb.DuckDBPyConnection, source: Source, given_school: str 
     return (
         f"SELECT upper(trim({text('upn')})) AS upn, CAST({school} AS VARCHAR) AS school, {cells}"
         f" FROM read_parquet({_quoted(source.parquet)}) GROUP BY ALL"
+    )
+
+
+def note_pupils(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Note names, postcodes and former UPNs of a source's pupils, for the search of what leaves."""
+    places = identifying_places(source.header)
+    names, _ = _names(con, source)
+
+    def distinct(*wanted: str) -> list[tuple[str, ...]]:
+        cells = ", ".join(f"coalesce(CAST({names[places[what]]} AS VARCHAR), '')" for what in wanted)
+        return con.execute(f"SELECT DISTINCT {cells} FROM read_parquet({_quoted(source.parquet)})").fetchall()
+
+    said = [split_name(name) for (name,) in distinct("name")] if "name" in places else []
+    if {"forename", "surname"} <= set(places):
+        said += [(forename, "", surname) for forename, surname in distinct("forename", "surname")]
+    note_identifiers(
+        con,
+        names=said,
+        upns=[upn for (upn,) in distinct("formerupn")] if "formerupn" in places else (),
+        postcodes=[code for (code,) in distinct("postcode")] if "postcode" in places else (),
     )
 
 

@@ -35,7 +35,7 @@ from attendance_toolkit.loaders.school_census.characteristics import join_charac
 from attendance_toolkit.loaders.school_census.checks import check_arithmetic, check_plausible
 from attendance_toolkit.loaders.school_census.free_meals import map_fsm
 from attendance_toolkit.loaders.school_census.keys import check_keys, make_pupils
-from attendance_toolkit.loaders.school_census.parts import write_parts
+from attendance_toolkit.loaders.school_census.parts import note_pupils, write_parts
 from attendance_toolkit.loaders.school_census.reading import read_pupils
 from attendance_toolkit.loaders.school_census.sessions import read_sessions
 from attendance_toolkit.loaders.school_census.settling import settle
@@ -76,6 +76,7 @@ class CensusReader(Work):
             count_aside(self)
             if self.key is not None:
                 write_parts(self)
+                note_pupils(self)
         settle(self)
 
     def write_aside(self, folder: Path) -> list[AsideFile]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from attendance_toolkit.loaders._values import known
 from attendance_toolkit.loaders.school_census.work import Work
 from attendance_toolkit.schema.codes import ethnicities, year_before
+from attendance_toolkit.store.identifiers import make_identifier_tables
 from attendance_toolkit.vocabulary.columns import REASON_COLUMNS
 
 
@@ -62,5 +63,23 @@ def write_parts(work: Work) -> None:
         LEFT JOIN map_group g ON g.code = p.ethnicity
         LEFT JOIN map_before b ON b.level = p.ncyear
         WHERE p.rid NOT IN (SELECT rid FROM set_aside)
+        """
+    )
+
+
+def note_pupils(work: Work) -> None:
+    """Note what identifies the pupils of the files, those set aside included, for the search of what leaves."""
+    make_identifier_tables(work.con)
+    for forename, surname in (("forename", "surname"), ("forename", "preferredsurname"), ("forename", "formersurname")):
+        work.con.execute(
+            f"INSERT INTO identifier_names SELECT DISTINCT {forename}, middlenames, {surname} FROM raw_pupil"
+            f" WHERE {surname} IS NOT NULL AND {forename} IS NOT NULL"
+        )
+    work.con.execute(
+        """
+        INSERT INTO identifier_texts
+        SELECT 'date_of_birth', strftime(day, '%Y-%m-%d') FROM map_dob WHERE day IS NOT NULL
+        UNION SELECT 'upn', formerupn FROM raw_pupil WHERE formerupn IS NOT NULL
+        UNION SELECT 'postcode', postcode FROM raw_pupil WHERE postcode IS NOT NULL
         """
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +16,8 @@ from attendance_toolkit.loaders._return_files import FileCount, ReturnFiles
 from attendance_toolkit.loaders._text import TextFile
 from attendance_toolkit.schema.census import Carried, Census
 from attendance_toolkit.schema.findings import Finding
-from attendance_toolkit.schema.rules import RULES
+from attendance_toolkit.schema.rules import RULES, Advice
+from attendance_toolkit.schema.tables import NAME_COLUMNS
 from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
 
 #: Columns of a pupil row in the working tables -> the extract's name, for pupils on and off the roll.
@@ -40,6 +42,7 @@ PUPIL_COLUMNS = {
         for item in ("termlysessions", "summerhalfterm2sessions")
         for kind in ("possible", "authorised", "unauthorised", "coronavirus")
     },
+    **{name: (name, name) for name in NAME_COLUMNS},
 }
 CODED = {
     "sex": "sex_code",
@@ -91,6 +94,20 @@ class Stack:
         # Empty files share their start with the next one, and the last of equals is the one with rows.
         source = self.sources[bisect_right(self._starts, rid) - 1]
         return source, rid - source.start
+
+
+class DraftAdvice(Advice, total=False):
+    """What may be left out of a draft about a row, whose record and column are known."""
+
+    value: str | None
+    count: int
+
+
+class DraftDetails(DraftAdvice, total=False):
+    """What may be left out of a draft: the keyword arguments of ``Draft``."""
+
+    record: int | None
+    column: str | None
 
 
 @dataclass
@@ -166,12 +183,12 @@ class Work:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
         self.con.unregister("incoming")
 
-    def draft(self, rule: str, file: TextFile, says: str, **more: object) -> None:
+    def draft(self, rule: str, file: TextFile, says: str, **more: Unpack[DraftDetails]) -> None:
         """Draft a finding about a file, or a record of it."""
-        self.drafts.append(Draft(rule, file, says, **more))  # type: ignore[arg-type]
+        self.drafts.append(Draft(rule, file, says, **more))
 
     def draft_at(
-        self, rule: str, stack: Stack, rid: int, says: str, *, column: str | None = None, **more: object
+        self, rule: str, stack: Stack, rid: int, says: str, *, column: str | None = None, **more: Unpack[DraftAdvice]
     ) -> None:
         """Draft a finding about a row of a working table, with the column as the file spells it."""
         source, record = stack.find(rid)

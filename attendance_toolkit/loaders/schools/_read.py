@@ -183,14 +183,14 @@ class _Reader:
                 self._note("school_la_unknown", "la", la)
         school: dict[str, object] = {name: self._text(name) or None for name in _TEXTS}
         school |= {name: self._date(name) for name in _DATES}
-        school |= {name: self._whole(name, most) for name, most in _WHOLE.items()}
+        numbers = {name: self._whole(name, most) for name, most in _WHOLE.items()}
         word = self._text("phase_source") or self._raw_word()
         types = (self._text("type"), self._text("type_group"))
-        low, high = school["statutory_low_age"], school["statutory_high_age"]
-        phase, told_from = phase_of(word, types, low, high)  # type: ignore[arg-type]
+        phase, told_from = phase_of(word, types, numbers["statutory_low_age"], numbers["statutory_high_age"])
         if word and not is_phase_word(word):
             self._note("school_phase_unknown", "phase_source", word)
         return school | {
+            **numbers,
             "laestab": laestab,
             "urn": int(urn_text) if urn_text else None,
             "school_name": self._text("school_name") or None,

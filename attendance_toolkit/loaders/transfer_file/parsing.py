@@ -27,6 +27,10 @@ _PUPIL_TAGS = {
     "gender": "sex",
     "ncyearactual": "nc_year",
     "ncyear": "nc_year",
+    "forename": "forename",
+    "surname": "surname",
+    "middlenames": "middle",
+    "formerupn": "former_upn",
 }
 _YEAR_TAGS = {
     "year": "year", "academicyear": "year", "lea": "lea", "la": "lea", "estab": "estab",
@@ -45,6 +49,10 @@ class PupilYear:
     dob: str = ""
     sex: str = ""
     nc_year: str = ""
+    forename: str = ""
+    surname: str = ""
+    middle: str = ""
+    former_upn: str = ""
     year: str = ""
     lea: str = ""
     estab: str = ""

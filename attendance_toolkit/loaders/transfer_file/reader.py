@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Unpack
 
 import duckdb
 import pyarrow as pa
 
+from attendance_toolkit.loaders._entries import entry_of
 from attendance_toolkit.loaders._head import Head
 from attendance_toolkit.loaders._return_files import FileCount
 from attendance_toolkit.loaders._set_aside import reason_of
@@ -32,7 +34,8 @@ from attendance_toolkit.loaders.transfer_file.parsing import (
 )
 from attendance_toolkit.schema.codes import level_of, year_before
 from attendance_toolkit.schema.findings import FileInfo, Finding
-from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.rules import Details, finding
+from attendance_toolkit.store.identifiers import note_identifiers
 from attendance_toolkit.store.keys import UPN_STATES
 from attendance_toolkit.store.parts import make_collected_tables
 from attendance_toolkit.store.quarantine import AsideFile, write_csv
@@ -107,6 +110,9 @@ class TransferReader:
         self.laestabs: set[int] = set()
         self.marks = Marks(con, [TransferMarks()], key)
         self._rows: list[dict] = []
+        self._pupil_names: set[tuple[str, str, str]] = set()
+        self._births: set[str] = set()
+        self._former_upns: set[str] = set()
 
     @property
     def is_blocked(self) -> bool:
@@ -143,10 +149,15 @@ class TransferReader:
                              fix="Export it again with attendance included.")  # fmt: skip
             seen[file.parsed.sha256] = file.head.name
         self._flush()
+        if self.key is not None:
+            note_identifiers(self.con, names=self._pupil_names, dates_of_birth=self._births, upns=self._former_upns)
 
     def _keep(self, place: int, file: TransferFile, block: PupilYear) -> None:
         file.count.rows_in += 1
         row, rule, value = self._row(file, block)
+        self._pupil_names.add((block.forename, block.middle, block.surname))
+        self._former_upns.add(block.former_upn)
+        self._births.add(row["dob"].isoformat() if row["dob"] else "")
         row |= {"file": place, "line": block.line, "number": block.number, "rule": rule, "value": value}
         self._rows.append(row)
         if len(self._rows) >= _AT_ONCE:
@@ -353,8 +364,8 @@ class TransferReader:
     def _names(self) -> str:
         return self.sources[0].head.name if len(self.sources) == 1 else f"{len(self.sources)} transfer files"
 
-    def _report(self, rule: str, file: str, says: str, **more: object) -> None:
-        self.findings.append(finding(rule, file, says, **more))  # type: ignore[arg-type]
+    def _report(self, rule: str, file: str, says: str, **more: Unpack[Details]) -> None:
+        self.findings.append(finding(rule, file, says, **more))
 
     def files_info(self) -> list[FileInfo]:
         """Return what each file is, for the report."""
@@ -369,12 +380,10 @@ class TransferReader:
     def entries(self) -> list[dict]:
         """Return an entry for the manifest for each file."""
         return [
-            {
-                "file": s.head.name, "table": "transfer", "layout": LAYOUT, "census": COLLECTION, "sha256": s.parsed.sha256,
-                "rows_in": s.count.rows_in, "rows_loaded": s.count.rows_loaded,
-                "rows_quarantined": s.count.rows_quarantined, "schools": sorted(self.laestabs),
-                "loaded_on": date.today().isoformat(),
-            }
+            entry_of(
+                s.head.name, s.parsed.sha256, table="transfer", layout=LAYOUT, census=COLLECTION, count=s.count,
+                schools=self.laestabs,
+            )
             for s in self.sources
         ]  # fmt: skip
 

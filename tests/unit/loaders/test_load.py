@@ -342,7 +342,7 @@ def test_a_blocked_load_leaves_the_store_as_it_was(place: Path) -> None:
     assert caught.value.report.exit_code == 1
     assert snapshot(place / "store") == before
     assert sorted(p.name for p in (place / "store").iterdir()) == [
-        "manifest.json", "parts", "pupil_term", "quarantine", "screening.json"
+        "identifiers.parquet", "manifest.json", "parts", "pupil_term", "quarantine", "screening.json"
     ]  # fmt: skip
 
 

@@ -290,6 +290,17 @@ def test_registers_fill_the_half_terms_no_census_has(terms: Terms) -> None:
     assert whole.loc["spring", "pupils_received"] == 25
 
 
+def test_schools_without_a_phase_are_covered_under_that_of_the_list(terms: Terms) -> None:
+    terms.pupils(range(20), "1-2", phase="Unknown")
+    terms.pupils(range(50, 65), "1-2", school=9814001, phase="Secondary")
+    terms.pupils(range(80, 90), "1-2", school=9812003, phase="Unknown")
+    # The list has the first two schools as primary: one of them is, by its own return, secondary.
+    own = schools((9812001, None), (9814001, None), source=["school census, spring 2024"] * 2)
+    _, coverage = terms.check(schools=own)
+    areas = coverage.areas.set_index("phase")["pupils_received"].to_dict()
+    assert areas == {"All schools": 45, "Primary": 20, "Secondary": 15, "Unknown": 10}
+
+
 # ---- sessions
 
 

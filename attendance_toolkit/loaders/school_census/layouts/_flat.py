@@ -24,6 +24,7 @@ from attendance_toolkit.loaders.school_census.layouts._header import (
 )
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.tables import NAME_COLUMNS
 
 _LEAVER = "leaver"
 _ENCODINGS = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
@@ -43,6 +44,8 @@ _COMMON = (
     "fsmeoncensusday",
     *(f"{item}{kind}" for item in (FIRST_HALF, SECOND_HALF)
       for kind in ("possible", "authorised", "unauthorised", "coronavirus")),
+    "formerupn",
+    *NAME_COLUMNS,
 )  # fmt: skip
 #: What these files never say of pupils who left.
 _UNHEARD = ("leavingdate", "ncyearleaving")

@@ -11,6 +11,7 @@ from attendance_toolkit.loaders._text import clean_header
 from attendance_toolkit.loaders.school_census.layouts._dated import FLAT_CODES, FLAT_REASONS, Layout, codes
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.tables import NAME_COLUMNS
 
 FIRST_HALF, SECOND_HALF = "termlysessions", "summerhalfterm2sessions"
 #: Spelling of a header here -> the column it is. What such files call the second half of the summer term was not
@@ -29,6 +30,10 @@ NAMES = {
     **dict.fromkeys(("ncyearactual", "ncyear", "actualncyear"), "ncyearactual"),
     "ncyearleaving": "ncyearleaving",
     "boarder": "boarder",
+    "formerupn": "formerupn",
+    **{name: name for name in NAME_COLUMNS},
+    **dict.fromkeys(("legalforename", "firstname"), "forename"),
+    **dict.fromkeys(("legalsurname", "lastname"), "surname"),
     **dict.fromkeys(("senprovision", "sen"), "senprovision"),
     "language": "language",
     "ethnicity": "ethnicity",

@@ -23,6 +23,7 @@ from attendance_toolkit.loaders.school_census.layouts._flat import DETAILS, OFF,
 from attendance_toolkit.loaders.school_census.layouts._header import FIRST_HALF, SECOND_HALF
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import finding
+from attendance_toolkit.schema.tables import NAME_COLUMNS
 
 #: Element of a pupil -> column. The first of an element that occurs twice is read.
 PUPIL_TAGS = {
@@ -42,6 +43,8 @@ PUPIL_TAGS = {
     "ethnicity": "ethnicity",
     "ncyearactual": "ncyear",
     "ncyearleaving": "ncyearleaving",
+    "formerupn": "formerupn",
+    **{name: name for name in NAME_COLUMNS},
 }
 _SESSION_TAGS = {
     "sessionspossible": "possible",
@@ -73,12 +76,13 @@ _SPELT = {
     "leavingdate": "LeavingDate", "enrolstatus": "EnrolStatus", "boarder": "Boarder", "senprovision": "SENprovision",
     "language": "Language", "ethnicity": "Ethnicity", "ncyearactual": "NCyearActual", "ncyearleaving": "NCyearLeaving",
     "fsmstartdate": "FSMstartDate", "fsmenddate": "FSMendDate", "sessions": "Sessions",
-    "attendancereason": "AttendanceReason",
+    "attendancereason": "AttendanceReason", "formerupn": "FormerUPN",
+    **{name: name.capitalize() for name in NAME_COLUMNS},
     **{f"{item}{kind}": f"Sessions{kind.capitalize()}" for item in (FIRST_HALF, SECOND_HALF)
        for kind in ("possible", "authorised", "unauthorised", "coronavirus")},
 }  # fmt: skip
 _COLUMNS = ("upn", "dob", "sex", "entrydate", "leavingdate", "enrolstatus", "boarder", "senprovision", "language",
-            "ethnicity")  # fmt: skip
+            "ethnicity", "formerupn", *NAME_COLUMNS)  # fmt: skip
 _FIRST_SESSIONS = tuple(f"{FIRST_HALF}{kind}" for kind in _SESSION_TAGS.values())
 _SECOND_SESSIONS = tuple(f"{SECOND_HALF}{kind}" for kind in _SESSION_TAGS.values())
 #: Named also when no pupil has one, so that what is missing is said.
@@ -378,7 +382,7 @@ def _refuse_doctype(parser: expat.XMLParserType) -> Callable[..., None]:
 def _meaning(name: str) -> tuple[int, str]:
     """Return what an element means, by its name without namespace and case.
 
-    >>> _meaning("sc:SessionDetail")[0] == _DETAIL, _meaning("Surname")[0] == _IGNORED
+    >>> _meaning("sc:SessionDetail")[0] == _DETAIL, _meaning("Religion")[0] == _IGNORED
     (True, True)
     """
     tag = name.rpartition(":")[2].lower()
