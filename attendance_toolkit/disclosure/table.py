@@ -41,7 +41,7 @@ class ProtectedTable:
         hidden = self.rows["symbol"] != ""
         numbers = self.rows.loc[hidden, ["numerator", "denominator", "rate", "lower", "upper"]]
         if numbers.notna().to_numpy().any():
-            raise DisclosureError("A hidden cell still carries a number. Pass the rows through disclosure.protect.")
+            raise DisclosureError("A hidden cell still carries a number. Only a release makes protected tables.")
 
     @staticmethod
     def concat(tables: Iterable[ProtectedTable]) -> ProtectedTable:

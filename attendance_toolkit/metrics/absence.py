@@ -12,19 +12,11 @@ import pandas as pd
 from attendance_toolkit.intervals import Z95, newcombe_interval, ratio_effective_size, wilson_interval
 from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.metrics.series_guard import guard, guard_rows, selection_of
-from attendance_toolkit.vocabulary.columns import MEASURE_CORE
+from attendance_toolkit.vocabulary.columns import MEASURE_BEHIND, MEASURE_CORE
+from attendance_toolkit.vocabulary.hierarchies import ABSENCE_BANDS
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 
 KINDS = ("overall", "authorised", "unauthorised")
-
-#: Reader-friendly bands: label, and the five-point bands added up. "None missed" is kept apart.
-ATTENDANCE_BANDS = (
-    ("0% to under 5%", ("band_00_05",)),
-    ("5% to under 10%", ("band_05_10",)),
-    ("10% to under 20%", ("band_10_15", "band_15_20")),
-    ("20% to under 50%", ("band_20_25", "band_25_30", "band_30_35", "band_35_40", "band_40_45", "band_45_50")),
-    ("50% or more", ("band_50_plus",)),
-)
 
 
 def _rows(
@@ -134,31 +126,10 @@ def no_absence_rate(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame
 def attendance_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Return the share of enrolments in each band of overall absence; the column ``band`` names it."""
     parts = []
-    for label, columns in ATTENDANCE_BANDS:
+    for label, columns in ABSENCE_BANDS:
         rows = _enrolment_rate(cells, by, "band_rate", columns)
         rows.insert(len(by), "band", label)
         parts.append(rows)
-    return pd.concat(parts, ignore_index=True)
-
-
-#: Sums of bands that other figures of a page give away: enrolments less persistent absentees, and
-#: persistent less severe absentees. The band from 50% is the severe absentees themselves.
-BAND_SUMS = (
-    ("under 10%", tuple(label for label, _ in ATTENDANCE_BANDS[:2])),
-    ("10% to under 50%", tuple(label for label, _ in ATTENDANCE_BANDS[2:4])),
-)
-
-
-def band_sums(bands: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of ``BAND_SUMS`` made from the rows of ``attendance_bands``."""
-    by = [name for name in measure_columns(bands) if name not in ("band", "measure")]
-    parts = []
-    for label, members in BAND_SUMS:
-        chosen = bands[bands["band"].isin(members)]
-        keys: Any = [chosen[name] for name in by] if by else [pd.Series(0, index=chosen.index)]
-        first = chosen[chosen["band"] == members[0]].copy()
-        first["numerator"] = chosen.groupby(keys, sort=False, dropna=False)["numerator"].sum().to_numpy()
-        parts.append(first.assign(band=label, rate=first["numerator"] / first["denominator"]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -214,6 +185,74 @@ def main_measures(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
+
+
+#: The sessions behind a measure, by the names their squares have. Attendance gives absence away by subtraction.
+_SESSIONS_BEHIND = {
+    "attendance_rate": "absent",
+    "overall_absence_rate": "absent",
+    "mean_sessions_missed": "absent",
+    "authorised_absence_rate": "authorised",
+    "unauthorised_absence_rate": "unauthorised",
+}
+
+
+def with_contributors(rows: pd.DataFrame, cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return MEASURE rows with what tells whether a few pupils stand behind a sum of sessions.
+
+    Parameters
+    ----------
+    rows
+        Session rates, reasons and means made from the cells by ``by``; rows of other measures stay as they are.
+    cells
+        CELLS. ``concentration`` needs the squares of the sessions, ``contributors`` the column
+        ``no_absence_enrolments`` (overall absence) or the enrolments of ``CONTRIBUTOR_COUNTS``.
+
+    Returns
+    -------
+    The rows with ``contributors`` (enrolments with at least one session of the numerator) and ``concentration`` (sum
+    over enrolments of squared sessions over the square of their sum; 1 where one pupil has them all). Missing where
+    the cells do not tell, and where there is no session. By Cauchy's inequality there are at least
+    1 / concentration contributors.
+
+    >>> cells = pd.DataFrame({"sex": ["F", "M"], "enrolments": [30, 30], "sessions_possible": [9000, 9000],
+    ...     "sessions_authorised": [100, 100], "sessions_unauthorised": 0, "sessions_covid": 0,
+    ...     "square_absent": [10000, 500], "no_absence_enrolments": [29, 8]})
+    >>> rows = mean_sessions_missed(cells, ["sex"])
+    >>> with_contributors(rows, cells, ["sex"])[["contributors", "concentration"]].to_numpy().tolist()
+    [[1.0, 1.0], [22.0, 0.05]]
+    """
+    totals = add_cells(cells, by)
+    what = rows["measure"].map(_SESSIONS_BEHIND)
+    if "reason" in rows.columns:
+        what = what.where(rows["measure"] != "reason_rate", rows["reason"])
+    parts = []
+    for name in what.dropna().unique():
+        amount, contributors, squares = _behind(totals, name)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            concentration = squares / amount.where(amount > 0) ** 2
+        parts.append(totals[list(by)].assign(_what=name, contributors=contributors, concentration=concentration))
+    if not parts:
+        return rows.assign(contributors=np.nan, concentration=np.nan)
+    behind = pd.concat(parts, ignore_index=True)
+    # A pandas merge keeps the order of the left rows.
+    joined = rows.assign(_what=what).merge(behind, how="left", on=[*by, "_what"], validate="many_to_one")
+    return joined.drop(columns="_what").set_axis(rows.index)
+
+
+def _behind(totals: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return the sessions of one kind or reason, the enrolments that have any, and the sum of their squares."""
+    missing = pd.Series(np.nan, index=totals.index)
+
+    def column(count: str) -> pd.Series:
+        return totals[count].astype(float) if count in totals.columns else missing
+
+    if name == "absent":
+        amount = column("sessions_authorised") + column("sessions_unauthorised")
+        contributors = column("enrolments") - column("no_absence_enrolments")
+    else:
+        amount, contributors = column(f"sessions_{name}"), column(f"enrolments_{name}")
+    return amount, contributors, column(f"square_{name}")
 
 
 def difference(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
@@ -298,4 +337,4 @@ def record_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> di
 
 def measure_columns(rows: pd.DataFrame) -> list[str]:
     """Return the group columns of MEASURE rows."""
-    return [name for name in rows.columns if name not in (*MEASURE_CORE, "enrolments")]
+    return [name for name in rows.columns if name not in (*MEASURE_CORE, *MEASURE_BEHIND)]

@@ -16,7 +16,7 @@ import narwhals as nw
 import pandas as pd
 
 from attendance_toolkit.errors import UnknownColumnError, did_you_mean
-from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, CELL_COUNTS, REASON_COLUMNS
+from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, CELL_COUNTS, CONTRIBUTOR_COUNTS, REASON_COLUMNS
 from attendance_toolkit.vocabulary.measures import PERSISTENT, SEVERE
 
 
@@ -42,8 +42,6 @@ class InclusionRules:
 
 DFE_RULES = InclusionRules()
 EVERYBODY = InclusionRules(None, None, False, True, False, False, 0, True)
-
-_UNIT_COLUMNS = ("academic_year", "term", "half_term")
 
 
 def _check_groups(by: Sequence[str], available: Sequence[str]) -> None:
@@ -141,7 +139,8 @@ def absence_cells(
     rules
         Who is counted; DfE's rules unless told otherwise.
     counts
-        Which of ``CELL_COUNTS`` to make; leaving out the reasons halves the work on a large store.
+        Which of ``CELL_COUNTS`` and ``CONTRIBUTOR_COUNTS`` to make; leaving out the reasons halves the work on a
+        large store.
     on_duckdb
         Run a pandas frame through DuckDB (much faster). False keeps it on pandas.
 
@@ -186,12 +185,24 @@ def absence_cells(
             column: ((nw.col("band") == index) if index < last else (nw.col("band") >= last)).cast(nw.Int64)
             for index, column in enumerate(BAND_COLUMNS)
         },
+        **_contributor_columns(counts),
     )
     if by:
         cells = flagged.group_by(by).agg(*[nw.col(name).sum() for name in counts])
     else:
         cells = flagged.select(*[nw.col(name).sum() for name in counts])
     return _to_pandas(cells, by, list(counts))
+
+
+def _contributor_columns(counts: Sequence[str]) -> dict[str, nw.Expr]:
+    """Return those of ``CONTRIBUTOR_COUNTS`` that are asked for, of one enrolment."""
+    found = {}
+    for name in counts:
+        if name in CONTRIBUTOR_COUNTS:
+            kind, _, what = name.partition("_")
+            sessions = nw.col(what if what in ("authorised", "unauthorised") else f"sessions_{what}")
+            found[name] = (sessions > 0).cast(nw.Int64) if kind == "enrolments" else sessions * sessions
+    return found
 
 
 def _to_pandas(cells: nw.LazyFrame[Any], by: list[str], names: list[str]) -> pd.DataFrame:
@@ -210,8 +221,9 @@ def _to_pandas(cells: nw.LazyFrame[Any], by: list[str], names: list[str]) -> pd.
 
 def add_cells(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return cells added up over every group column not in ``by``. A count missing in a part is missing in the sum."""
-    _check_groups(by, [name for name in cells.columns if name not in CELL_COUNTS])
-    counts = [name for name in CELL_COUNTS if name in cells.columns]
+    known = (*CELL_COUNTS, *CONTRIBUTOR_COUNTS)
+    _check_groups(by, [name for name in cells.columns if name not in known])
+    counts = [name for name in known if name in cells.columns]
     if not by:
         return cells[counts].sum(min_count=1, skipna=False).to_frame().T
     grouped = cells.groupby(list(by), sort=True, observed=True, dropna=False)[counts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,18 @@ from attendance_toolkit.metrics.absence import (
     main_measures,
     mean_sessions_missed,
     no_absence_rate,
+    with_contributors,
 )
 from attendance_toolkit.metrics.cards import card_rows
 from attendance_toolkit.metrics.cells import add_cells
-from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, CELL_COUNTS, MAIN_PHASES
+from attendance_toolkit.vocabulary.columns import (
+    ALL,
+    ALL_SCHOOLS,
+    CELL_COUNTS,
+    CONTRIBUTOR_COUNTS,
+    MAIN_PHASES,
+    UNKNOWN_COUNTED_WITH,
+)
 
 
 def with_all_schools(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -48,26 +56,26 @@ def by_characteristic(cells: pd.DataFrame, keys: Sequence[str], characteristics:
     return pd.concat([part[columns] for part in parts], ignore_index=True)
 
 
-def merge_few_unknown(
-    cells: pd.DataFrame, by: Sequence[str], targets: Mapping[str, str], threshold: int
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return cells with "Unknown" counted into another level where it is a handful, and the columns so changed.
+def count_unknown_with(cells: pd.DataFrame, characteristics: Collection[str]) -> pd.DataFrame:
+    """Return cells in which "Unknown" of these characteristics is counted with the level that has no such need.
 
-    Hiding a handful of unknown pupils would force the figures of a whole group to be hidden with them. A column
-    is changed throughout if any cell of ``by`` has from 1 to threshold - 1 enrolments that are unknown.
+    A handful of pupils of unknown eligibility would force the figures of a whole group to be hidden with them. What
+    is done depends on the characteristic alone, never on how many pupils are unknown: that would tell how many.
+
+    >>> cells = pd.DataFrame({"sen_provision": ["No SEN", "Unknown", "EHC plan"], "enrolments": [90, 3, 7]})
+    >>> count_unknown_with(cells, ["sen_provision"])["sen_provision"].tolist()
+    ['No SEN', 'No SEN', 'EHC plan']
     """
-    changed = []
-    cells = cells.copy()
-    for name, target in targets.items():
-        unknown = cells[cells[name] == "Unknown"].groupby(list(by), observed=True)["enrolments"].sum()
-        if ((unknown > 0) & (unknown < threshold)).any():
-            cells[name] = cells[name].replace("Unknown", target)
-            changed.append(name)
-    return cells, tuple(changed)
+    changed = {
+        name: cells[name].astype(object).replace("Unknown", UNKNOWN_COUNTED_WITH[name])
+        for name in characteristics
+        if name in cells.columns
+    }
+    return cells.assign(**changed) if changed else cells
 
 
 def _counts(cells: pd.DataFrame) -> list[str]:
-    return [name for name in CELL_COUNTS if name in cells.columns]
+    return [name for name in (*CELL_COUNTS, *CONTRIBUTOR_COUNTS) if name in cells.columns]
 
 
 def for_areas(cells: pd.DataFrame, members: dict[str, Sequence[str]]) -> pd.DataFrame:
@@ -89,15 +97,16 @@ def measure_rows(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return the six main measures by ``by``; measures the source has no counts for are left out."""
     rows = main_measures(cells, by)
     available = rows.groupby("measure")["numerator"].transform(lambda values: values.notna().any())
-    return rows[available].reset_index(drop=True)
+    return with_contributors(rows[available].reset_index(drop=True), cells, by)
 
 
 def headline_rows(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return every row of the headline cards by ``by``: the main measures and what lies behind them."""
-    return pd.concat(
+    rows = pd.concat(
         [main_measures(cells, by), no_absence_rate(cells, by), mean_sessions_missed(cells, by), card_rows(cells, by)],
         ignore_index=True,
     )
+    return with_contributors(rows, cells, by)
 
 
 def unknown_rows(cells: pd.DataFrame, by: Sequence[str], characteristics: Sequence[str]) -> pd.DataFrame:

@@ -91,6 +91,13 @@ SCHOOL_COLUMNS = {
     "as_at": "DATE",
 }
 
+#: The level pupils of unknown status are counted with where a policy says so: the one that asserts nothing of them.
+UNKNOWN_COUNTED_WITH = {
+    "fsm_eligible": "Not known to be FSM eligible",
+    "fsm6": "Not FSM in the last six years",
+    "sen_provision": "No SEN",
+}
+
 LABELS = {
     "la_code": "Local authority",
     "laestab": "School",
@@ -138,10 +145,22 @@ CELL_COUNTS = (
     "cross_unauthorised",
 )
 
+#: Counts made only where they are asked for: how many enrolments have any session of a kind or a reason, and the sums
+#: of squares of the reasons. They tell whether a few pupils stand behind a sum of sessions.
+CONTRIBUTOR_COUNTS = (
+    "enrolments_authorised",
+    "enrolments_unauthorised",
+    *(f"enrolments_{name}" for name in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS)),
+    *(f"square_{name}" for name in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS)),
+)
+
 #: What every MEASURE row carries besides its groups. ``rate`` is 0 to 1 (or sessions per enrolment for a
 #: mean); numerator and denominator are counts and may be missing for a published rate; ``lower`` and
 #: ``upper`` bound the 95% interval; ``symbol`` is a DfE symbol standing for a missing rate, else "".
 MEASURE_CORE = ("measure", "numerator", "denominator", "rate", "lower", "upper", "symbol")
+#: What disclosure asks of a MEASURE row and no page shows: how many enrolments stand behind it, how many of them have
+#: any of its sessions, and the sum of their squares over the square of their sum (missing: not known).
+MEASURE_BEHIND = ("enrolments", "contributors", "concentration")
 
 #: Groups of a published row. "All" is DfE's Total row; a breakdown a file does not have is also "All".
 PUBLISHED_GROUPS = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_UP, Decimal
 
+from attendance_toolkit.vocabulary import ledger
+
 
 def round_half_up(value: float, decimals: int = 0) -> float:
     """Return the value rounded with halves away from zero.
@@ -20,14 +22,23 @@ def round_half_up(value: float, decimals: int = 0) -> float:
     return float(Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP))
 
 
-def show_number(value: float, decimals: int = 0, *, signed: bool = False) -> str:
-    """Return a number as text with thousands commas and a true minus sign.
+def number_text(value: float, decimals: int = 0, *, signed: bool = False) -> str:
+    """Return a number as text with thousands commas and a true minus sign, and note it nowhere.
 
-    >>> show_number(32144), show_number(-1.75, 1), show_number(0.25, 1, signed=True)
-    ('32,144', '−1.8', '+0.3')
+    >>> number_text(-1.75, 1)
+    '−1.8'
     """
     rounded = round_half_up(value, decimals)
     text = f"{abs(rounded):,.{decimals}f}"
     if rounded < 0:
         return f"−{text}"
     return f"+{text}" if signed and rounded > 0 else text
+
+
+def show_number(value: float, decimals: int = 0, *, signed: bool = False) -> str:
+    """Return a number as text with thousands commas and a true minus sign; a page being made takes note of it.
+
+    >>> show_number(32144), show_number(-1.75, 1), show_number(0.25, 1, signed=True)
+    ('32,144', '−1.8', '+0.3')
+    """
+    return ledger.note(number_text(value, decimals, signed=signed), value)

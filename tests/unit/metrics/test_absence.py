@@ -10,6 +10,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from attendance_toolkit.intervals import newcombe_interval, ratio_effective_size, wilson_interval
 from attendance_toolkit.metrics import absence
 from attendance_toolkit.metrics.cells import absence_cells
+from attendance_toolkit.vocabulary.columns import CELL_COUNTS, CONTRIBUTOR_COUNTS
 from tests.unit.metrics.test_cells_engines import pupil_terms
 
 
@@ -144,3 +145,43 @@ def test_record_difference_equals_difference_of_tables():
         found = absence.record_difference(rows.iloc[index].to_dict(), other.iloc[index].to_dict())
         for name, value in found.items():
             assert value == expected[name] or (np.isnan(value) and np.isnan(expected[name])), (index, name)
+
+
+def test_contributors_and_concentration_are_those_of_each_rows_sessions():
+    """Against the pupils counted out: 8 miss by illness, one of them far more; 2 miss without leave, equally."""
+    rows = [{"upn": n, "sessions_authorised": 5, "sessions_auth_illness": 5} for n in range(7)]
+    rows += [{"upn": 7, "sessions_authorised": 65, "sessions_auth_illness": 60, "sessions_auth_appointments": 5}]
+    rows += [{"upn": 8 + n, "sessions_unauthorised": 10, "sessions_unauth_other": 10} for n in range(2)]
+    rows += [{"upn": 10 + n} for n in range(20)]
+    cells = absence_cells(pupil_terms(*rows), ["sex"], counts=(*CELL_COUNTS, *CONTRIBUTOR_COUNTS))
+    parts = [
+        absence.absence_rate(cells, ["sex"]),
+        absence.absence_rate(cells, ["sex"], kind="unauthorised"),
+        absence.attendance_rate(cells, ["sex"]),
+        absence.mean_sessions_missed(cells, ["sex"]),
+        absence.severe_absence_rate(cells, ["sex"]),
+        absence.reason_rates(cells, ["sex"]),
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    found = absence.with_contributors(table, cells, ["sex"])
+    pd.testing.assert_frame_equal(found[table.columns], table)
+    by = found.assign(reason=found["reason"].fillna("")).set_index(["measure", "reason"])[
+        ["contributors", "concentration"]
+    ]
+    overall = (10, (7 * 25 + 65**2 + 2 * 100) / 120**2)
+    for measure in ("overall_absence_rate", "attendance_rate", "mean_sessions_missed"):
+        assert tuple(by.loc[(measure, "")]) == pytest.approx(overall)
+    assert tuple(by.loc[("unauthorised_absence_rate", "")]) == pytest.approx((2, 0.5))
+    assert tuple(by.loc[("reason_rate", "auth_illness")]) == pytest.approx((8, (7 * 25 + 3600) / 95**2))
+    assert tuple(by.loc[("reason_rate", "auth_appointments")]) == pytest.approx((1, 1))
+    assert by.loc[("severe_absence_rate", "")].isna().all()
+    assert by.loc[("reason_rate", "auth_unclassified")].isna().all()
+    assert not {"contributors", "concentration"} & set(absence.measure_columns(found))
+
+
+def test_contributors_are_missing_where_the_cells_do_not_tell():
+    cells = absence_cells(pupil_terms(*({"upn": n, "sessions_authorised": 5} for n in range(6))), ["sex"])
+    found = absence.with_contributors(absence.reason_rates(cells, ["sex"]), cells, ["sex"])
+    assert found[["contributors", "concentration"]].isna().all(axis=None)
+    found = absence.with_contributors(absence.severe_absence_rate(cells, ["sex"]), cells, ["sex"])
+    assert found[["contributors", "concentration"]].isna().all(axis=None)

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from attendance_toolkit.errors import UnknownColumnError
 from attendance_toolkit.metrics.cells import DFE_RULES, EVERYBODY, InclusionRules, absence_cells, add_cells, pupil_count
-from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, CELL_COUNTS, PUPIL_TERM, REASON_COLUMNS
+from attendance_toolkit.vocabulary.columns import (
+    BAND_COLUMNS,
+    CELL_COUNTS,
+    CONTRIBUTOR_COUNTS,
+    PUPIL_TERM,
+    REASON_COLUMNS,
+)
 
 _DEFAULTS = {
     "upn": 1,
@@ -52,7 +58,9 @@ def pupil_terms(*rows: dict) -> pd.DataFrame:
     return frame.astype({"age": "int16", **{name: "int32" for name in PUPIL_TERM if name.startswith("sessions_")}})
 
 
-def by_loop(frame: pd.DataFrame, by: list[str], rules: InclusionRules) -> dict[tuple, dict[str, int]]:
+def by_loop(
+    frame: pd.DataFrame, by: list[str], rules: InclusionRules, *, contributors: bool = False
+) -> dict[tuple, dict[str, int]]:
     """The definitions of DfE's methodology written out in plain loops."""
     period = ["academic_year", *[name for name in ("term", "half_term") if name in by]]
     enrolments: dict[tuple, dict] = {}
@@ -110,6 +118,11 @@ def by_loop(frame: pd.DataFrame, by: list[str], rules: InclusionRules) -> dict[t
             cell[column] += above and below
         for name in REASON_COLUMNS:
             cell[name] += e[name]
+        if contributors:
+            for name in CONTRIBUTOR_COUNTS:
+                kind, _, what = name.partition("_")
+                sessions = {"authorised": auth, "unauthorised": unauth}.get(what, e.get(f"sessions_{what}"))
+                cell[name] = cell.get(name, 0) + (sessions > 0 if kind == "enrolments" else sessions**2)
         cell["square_possible"] += possible**2
         cell["square_absent"] += absent**2
         cell["square_authorised"] += auth**2
@@ -195,6 +208,21 @@ def test_engine_agrees_with_loops(engine, by, rules):
     make, on_duckdb = ENGINES[engine]
     cells = absence_cells(make(frame), by, rules=rules, on_duckdb=on_duckdb)
     assert as_dict(cells, by) == by_loop(frame, by, rules)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_contributors_are_counted_where_asked_for(engine):
+    frame = random_terms(3)
+    make, on_duckdb = ENGINES[engine]
+    names = (*CELL_COUNTS, *CONTRIBUTOR_COUNTS)
+    cells = absence_cells(make(frame), ["sex"], counts=names, on_duckdb=on_duckdb)
+    expected = by_loop(frame, ["sex"], DFE_RULES, contributors=True)
+    found = {(row["sex"],): {name: int(row[name]) for name in names} for row in cells.to_dict("records")}
+    assert found == expected
+    assert add_cells(cells, [])["enrolments_authorised"].item() == sum(
+        c["enrolments_authorised"] for c in expected.values()
+    )
+    assert not set(CONTRIBUTOR_COUNTS) & set(absence_cells(frame, ["sex"]).columns)
 
 
 @settings(max_examples=25, deadline=None)
