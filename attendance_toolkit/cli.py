@@ -21,8 +21,15 @@ import click
 
 from attendance_toolkit import __version__
 from attendance_toolkit.errors import AttendanceError, NoDataError
+from attendance_toolkit.vocabulary.audiences import AUDIENCES
 from attendance_toolkit.vocabulary.calendar import TERMS
 
+_KEY = click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File of the secret key for pseudonyms, outside the store; made on first use. Default: in your home folder.",
+)
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -93,12 +100,7 @@ def screen(
 @click.option(
     "--store", required=True, type=click.Path(path_type=Path), help="Folder of the store; made if it is not there."
 )
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="File of the secret key for pseudonyms, outside the store; made on first use. Default: in your home folder.",
-)
+@_KEY
 @_what_files_do_not_say
 def load(
     files: Sequence[Path],
@@ -177,8 +179,23 @@ def list_() -> None:
         click.echo(f"{entry.name:32} {entry.path.name}")
 
 
+_OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+_POLICY = click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File of your disclosure policy (TOML). Default: the profile shared, which hides and rounds most.",
+)
+_RESTRICTED = click.option(
+    "--restricted",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder for what stays inside the authority: audits, internal pages, pupil lists. Default: the policy's, else beside --out.",
+)
+
+
 @main.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True)
 @click.option(
     "--area", "areas", multiple=True, required=True, help="Name or code of an area, or all. May be given again."
 )
@@ -190,55 +207,75 @@ def list_() -> None:
     type=click.Path(path_type=Path),
     help="File or folder of published statistics. May be given again.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
-@click.option("--audience", default="partner", show_default=True, help="partner (small numbers hidden) or internal.")
+@_OUT
+@click.option(
+    "--audience",
+    type=click.Choice([*AUDIENCES, "both"]),
+    default="partner",
+    show_default=True,
+    help="partner (small numbers hidden), internal (nothing hidden, into the restricted folder), or both.",
+)
+@_POLICY
+@_RESTRICTED
+@_KEY
 @click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
 @click.option("--workers", type=click.IntRange(1), default=min(3, (os.cpu_count() or 1) + 1), show_default=True)
 @click.option("--fork/--no-fork", default=None, help="Fork kernels from one process; by default where the system can.")
 def report(
-    name: str,
+    names: Sequence[str],
     areas: Sequence[str],
     year: str,
     store: Path | None,
     published: Sequence[Path],
     out: Path,
     audience: str,
+    policy: Path | None,
+    restricted: Path | None,
+    key: Path | None,
     contact: str,
     workers: int,
     fork: bool | None,
 ) -> None:
-    """Make the report NAME for one area or several."""
+    """Make the reports NAMES for one area or several, as one release: their figures are protected together."""
     if store is None and not published:
         raise click.UsageError("Give --store, --published or both. To try the toolkit run: attendance demo")
-    sys.exit(make_reports(name, areas, year, store, published, out, audience, contact, workers, fork))
+    audiences = AUDIENCES if audience == "both" else (audience,)
+    status = make_reports(
+        names, areas, year, store, published, out, audiences=audiences, policy=policy, restricted=restricted, key=key,
+        contact=contact, workers=workers, fork=fork,
+    )  # fmt: skip
+    sys.exit(status)
 
 
 def make_reports(
-    name: str,
+    names: Sequence[str],
     areas: Sequence[str],
     year: str,
     store: Path | None,
     published: Sequence[Path],
     out: Path,
-    audience: str = "partner",
+    *,
+    audiences: Sequence[str] = ("partner",),
+    policy: Path | None = None,
+    restricted: Path | None = None,
+    key: Path | None = None,
     contact: str = "",
     workers: int = 2,
     fork: bool | None = None,
 ) -> int:
-    """Make the reports, show progress, write the index; return the exit status."""
+    """Make the reports as one release, show progress, write the index; return the exit status."""
     from tqdm import tqdm
 
-    from attendance_toolkit.disclosure.policy import policy_for
+    from attendance_toolkit.disclosure.policy import SHARED, read_policy
     from attendance_toolkit.loaders.published import read_published
     from attendance_toolkit.reporting.catalogue import find_notebook
-    from attendance_toolkit.reporting.index import write_index
     from attendance_toolkit.reporting.run import Job, run_jobs
     from attendance_toolkit.store import Store
     from attendance_toolkit.vocabulary.areas import find_area
     from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_academic_year
 
-    entry = find_notebook(name)
-    policy_for(audience)
+    entries = list({entry.name: entry for entry in map(find_notebook, names)}.values())
+    rules = read_policy(policy) if policy else SHARED
     shown_year = show_academic_year(parse_academic_year(year))
     data = Store.open(store) if store else None
     files = read_published(list(published)) if published else None
@@ -263,26 +300,140 @@ def make_reports(
                 },
                 inputs,
             )
+            for audience in audiences
+            for entry in entries
             for place in places
         ]
-        with tqdm(total=len(jobs), unit="page", desc=name, disable=None) as bar:
+        with tqdm(total=len(jobs), unit="page", desc=" ".join(entry.name for entry in entries), disable=None) as bar:
 
             def step(outcome: Any) -> None:
                 bar.update()
                 if outcome.error:
                     bar.write(f"{outcome.job.area_name}: {outcome.error}", file=sys.stderr)
 
-            outcomes = run_jobs(jobs, out, workers=workers, fork=fork, progress=step)
-    made = [outcome for outcome in outcomes if outcome.page]
-    if made:
-        write_index(out)
-        for outcome in made:
-            click.echo(outcome.page)
-    failed = len(outcomes) - len(made)
+            run = run_jobs(
+                jobs, out, workers=workers, fork=fork, progress=step, policy=rules, restricted=restricted, key=key
+            )
+    made = [outcome for outcome in run.outcomes if outcome.page]
+    for outcome in made:
+        click.echo(outcome.page)
+    if run.audit is not None:
+        click.echo(f"What was hidden, and how well: {run.audit}")
+    failed = len(run.outcomes) - len(made)
     if failed:
         others = f" The others are in {out}." if made else ""
-        click.echo(f"attendance: {failed} of {len(outcomes)} reports failed.{others}", err=True)
+        click.echo(f"attendance: {failed} of {len(run.outcomes)} reports failed.{others}", err=True)
     return 1 if failed else 0
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--store", type=click.Path(path_type=Path), default=None, help="Store of the pupils to look for.")
+@_KEY
+@click.option(
+    "--restricted",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Restricted folder of the release, which knows where each number comes from. Default: beside PATH, if there.",
+)
+@click.option("--patterns-only", is_flag=True, help="Look for identifiers, paths and the like; do not verify numbers.")
+def check(path: Path, store: Path | None, key: Path | None, restricted: Path | None, patterns_only: bool) -> None:
+    """Say why PATH (a page, folder, workbook, table, PDF or archive) must not be sent to partners.
+
+    Exit status 0: nothing speaks against it; 1: it must not leave.
+    """
+    from attendance_toolkit.disclosure.gate.check import check_path
+    from attendance_toolkit.disclosure.gate.identifiers import Identifiers
+    from attendance_toolkit.reporting.gating import identifiers_of, releases_beside
+
+    identifiers = Identifiers.missing("No store was named, so its pupils cannot be looked for. Name it with --store.")
+    if store is not None or patterns_only:
+        identifiers = identifiers_of(store, key)
+    releases = restricted / "releases" if restricted else releases_beside(path)
+    found = check_path(path, releases, identifiers, patterns_only=patterns_only)
+    for finding in found:
+        click.echo(f"- {finding}")
+    reasons = "1 reason speaks" if len(found) == 1 else f"{len(found)} reasons speak"
+    click.echo(
+        f"{path.name}: {reasons} against sending it." if found else f"{path.name}: nothing speaks against sending it."
+    )
+    sys.exit(1 if found else 0)
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["severe", "persistent", "at-risk"]))
+@click.option("--area", required=True, help="Name or code of a local authority.")
+@click.option("--year", required=True, help="Academic year, for example 2023/24.")
+@click.option("--store", required=True, type=click.Path(path_type=Path), help="Folder made by attendance load.")
+@click.option("--restricted", required=True, type=click.Path(path_type=Path), help="The restricted folder.")
+@click.option("--purpose", required=True, help="What the lists are for; printed in each.")
+@click.option("--until", required=True, help="Last day the lists may be kept, as 2026-07-31; printed in each.")
+@click.option(
+    "--identify",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Your own extract once more, to put UPNs and names in place of pseudonyms. May be given again.",
+)
+@_KEY
+@click.option("--csv", "is_csv", is_flag=True, help="CSV files alone, no workbooks.")
+def lists(
+    kind: str,
+    area: str,
+    year: str,
+    store: Path,
+    restricted: Path,
+    purpose: str,
+    until: str,
+    identify: Sequence[Path],
+    key: Path | None,
+    is_csv: bool,
+) -> None:
+    """Write lists of pupils, one for each school, into the restricted folder and nowhere else."""
+    from datetime import date
+
+    from attendance_toolkit.errors import ParameterError
+    from attendance_toolkit.reporting.lists import write_lists
+    from attendance_toolkit.reporting.restricted import open_restricted
+    from attendance_toolkit.store import Store
+
+    try:
+        last = date.fromisoformat(until)
+    except ValueError:
+        raise ParameterError(f"'{until}' is not a date. Write it as 2026-07-31.") from None
+    made = write_lists(
+        Store.open(store),
+        kind,
+        area,
+        year,
+        open_restricted(restricted),
+        purpose=purpose,
+        retain_until=last,
+        identify=list(identify) or None,
+        key_file=key or _default_key(),
+        formats=("csv",) if is_csv else ("xlsx", "csv"),
+    )
+    click.echo(made.to_text())
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Delete it. Without this option nothing is deleted.")
+def purge(folder: Path, yes: bool) -> None:
+    """List what of a restricted FOLDER is past the date it may be kept until.
+
+    Releases are what tells a later one which figures were shown before: without them it cannot protect against a comparison.
+    """
+    from datetime import date
+
+    from attendance_toolkit.reporting.restricted import purge as past_their_date
+
+    found = past_their_date(folder, date.today(), delete=yes)
+    for item in found:
+        click.echo(f"{'Deleted' if yes else 'Past its date'}: {item}")
+    if not found:
+        click.echo("Nothing is past its date.")
+    elif not yes:
+        click.echo("Nothing was deleted. Run it with --yes to delete these.")
 
 
 def _areas_of(areas: Sequence[str], data: Any, files: Any, academic_year: int) -> list[str]:
@@ -416,7 +567,6 @@ def check_printed(
     from attendance_toolkit.inputs import open_printed
     from attendance_toolkit.loaders.published import read_published
     from attendance_toolkit.reporting.catalogue import find_notebook
-    from attendance_toolkit.reporting.index import write_index
     from attendance_toolkit.reporting.run import Job, run_jobs, sha256_of
     from attendance_toolkit.vocabulary.calendar import show_academic_year
 
@@ -445,10 +595,9 @@ def check_printed(
         inputs = [{"name": Path(path).name, "sha256": sha256_of(Path(path))} for path in printed]
         inputs += _input_names(None, statistics)
         job = Job(find_notebook("printed_tables"), checked.area.name, parameters, tuple(inputs))
-        outcome = run_jobs([job], out, workers=1)[0]
+        (outcome,) = run_jobs([job], out, workers=1).outcomes
     if outcome.page is None:
         raise ReportError(outcome.error)
-    write_index(out)
     return checked.all_findings, [*lines, str(outcome.page)]
 
 
@@ -490,9 +639,7 @@ def demo(out: Path, areas: Sequence[str], workers: int) -> None:
     click.echo("Making synthetic pupils and loading them (kept for the next time) ...", err=True)
     store = synthetic_store("sample")
     places = [*areas, "Greater Weirdale"] if "all" in areas else list(areas)
-    status = 0
-    for name in ("data_quality", "overview"):
-        status = max(status, make_reports(name, places, "2023/24", store, (), out, workers=workers))
+    status = make_reports(("data_quality", "overview"), places, "2023/24", store, (), out, workers=workers)
     click.echo(f"Open {out / 'index.html'}")
     sys.exit(status)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +10,17 @@ from pathlib import Path
 import pandas as pd
 
 from attendance_toolkit.disclosure.policy import Policy, policy_for
-from attendance_toolkit.disclosure.protect import protect, protect_published
-from attendance_toolkit.disclosure.table import ProtectedTable
-from attendance_toolkit.errors import NoDataError, UnknownAreaError, did_you_mean
+from attendance_toolkit.disclosure.release import ClearedTables, ExactTable, Release
+from attendance_toolkit.errors import DisclosureError, NoDataError, UnknownAreaError, did_you_mean
 from attendance_toolkit.loaders.demo import synthetic_store
 from attendance_toolkit.loaders.printed import Printed, read_printed
 from attendance_toolkit.loaders.published import Published, read_published
 from attendance_toolkit.metrics.cells import DFE_RULES, InclusionRules, absence_cells
-from attendance_toolkit.metrics.overview import for_areas, measure_rows, with_all_schools
+from attendance_toolkit.metrics.overview import count_unknown_with, for_areas, measure_rows, with_all_schools
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_academic_year, show_academic_year
-from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, CELL_COUNTS, MAIN_PHASES
+from attendance_toolkit.vocabulary.columns import ALL, CELL_COUNTS
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.series import SERIES
 
@@ -39,6 +38,8 @@ class Inputs:
         The authority's own pupil-level data, or None.
     published
         Published files, or None; the toolkit's own reference values are used beside them.
+    release
+        Figures cleared together with those of other pages, or None: then each page clears its own.
     """
 
     area: Area
@@ -49,6 +50,7 @@ class Inputs:
     published: Published | None
     report_date: str = ""
     contact: str = ""
+    release: ClearedTables | None = None
 
     @property
     def is_synthetic(self) -> bool:
@@ -103,39 +105,53 @@ class Inputs:
         rules: InclusionRules = DFE_RULES,
         counts: Sequence[str] = CELL_COUNTS,
         years: Sequence[int] | None = None,
+        keep_unknown: bool = False,
     ) -> pd.DataFrame:
-        """Return CELLS of the area.
+        """Return CELLS of the area: exact figures, for tables that a release will clear.
 
         Parameters
         ----------
         by
             Group columns besides area and academic year.
+        keep_unknown
+            Keep "Unknown" apart in the characteristics in which the policy counts it with another level.
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data.
+        DisclosureError
+            A release is being shown, which has all its figures already.
         """
         if self.store is None:
             raise NoDataError("These figures need pupil-level data; only published files were given.")
+        if self.release is not None:
+            raise DisclosureError(
+                "Exact figures cannot be read while a release is shown. Declare the table in the deep dive with exact_table,"
+                " so that it is cleared with the others."
+            )
         relation = self.store.pupil_terms(
             la_codes=list(self.local_members[self.area.code]), academic_years=list(years or self.local_years)
         )
         cells = absence_cells(relation, ["la_code", "academic_year", *by], rules=rules, counts=counts)
+        if not keep_unknown:
+            cells = count_unknown_with(cells, self.policy.merge_unknown)
         return for_areas(cells, self.local_members)
 
-    def protect_local(
-        self, rows: pd.DataFrame, *, sums: Mapping[str, Sequence[tuple[str, set[str]]]] | None = None
-    ) -> ProtectedTable:
-        """Return local MEASURE rows as this audience may see them, parts and totals taken together.
+    def local_table(self, rows: pd.DataFrame, *, topic: str = "absence") -> ExactTable:
+        """Return local MEASURE rows as a table of exact figures, to be cleared by a release."""
+        return ExactTable(rows.assign(series=self.series), self.source, topic=topic, is_synthetic=self.is_synthetic)
 
-        Parameters
-        ----------
-        sums
-            Further sums among the rows: column -> (a total, its parts), ...
-        """
-        lines: dict[str, Sequence[tuple[str, set[str]]]] = dict(sums or {})
-        if "phase" in rows.columns:
-            lines["phase"] = [(ALL_SCHOOLS, {*MAIN_PHASES, "Unknown"})]
-        if "level" in rows.columns:
-            lines["level"] = [(ALL, set(rows["level"]) - {ALL})]
-        rows = rows.assign(series=self.series)
-        return protect(rows, self.policy, source=self.source, additive=lines, is_synthetic=self.is_synthetic)
+    def describe_to(self, release: Release) -> None:
+        """Tell a release what readers know beside it: published counts, and which areas add up to which."""
+        if self.store is None:
+            return
+        members = self.local_members[self.area.code]
+        if len(members) > 1:
+            release.add_members(self.area.code, members)
+        if self.published is not None and not self.area.is_synthetic:
+            for dataset in ("absence_bands", "annual_geography"):
+                release.add_known(self.published_cells(dataset))
 
     def published_rates(self, *, areas: Sequence[str] | None = None) -> pd.DataFrame:
         """Return published MEASURE rows (rates) up to the year, for the areas compared.
@@ -180,7 +196,7 @@ class Inputs:
             new = [key not in seen for key in zip(rows["academic_year"], rows["measure"], strict=True)]
             found.append(
                 rows[new]
-                .drop(columns="enrolments")
+                .drop(columns=["enrolments", "contributors", "concentration"])
                 .assign(series="census", dataset=dataset, period="year", area_level=self.area.level, reason=ALL)
             )
         return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
@@ -205,10 +221,11 @@ class Inputs:
         counts = [name for name in CELL_COUNTS if name in cells.columns]
         return cells.astype(dict.fromkeys(counts, "float64")).reset_index(drop=True)
 
-    def show_published(self, rows: pd.DataFrame) -> ProtectedTable:
-        """Return published rows ready to show, with their source in words."""
+    def published_table(self, rows: pd.DataFrame) -> ExactTable:
+        """Return published rows as a table, with their source in words. They are public, and shown as they are."""
+        rows = rows.drop(columns="enrolments", errors="ignore").reset_index(drop=True)
         notes = [SERIES[name].note for name in rows["series"].unique()]
-        return protect_published(rows, source=" ".join(notes))
+        return ExactTable(rows, " ".join(notes), is_published=True)
 
 
 def open_inputs(
@@ -220,6 +237,7 @@ def open_inputs(
     published: Sequence[str] = (),
     report_date: str = "",
     contact: str = "",
+    release: str = "",
 ) -> Inputs:
     """Return the inputs of a notebook, checked.
 
@@ -238,6 +256,9 @@ def open_inputs(
         Files or folders of published statistics.
     report_date, contact
         Printed in the footer.
+    release
+        Folder of cleared figures, as ``attendance report`` gives it to each notebook. Empty: the page clears its own,
+        by the toolkit's default policy.
 
     Raises
     ------
@@ -246,12 +267,17 @@ def open_inputs(
     """
     place = find_area(area)
     year = parse_academic_year(academic_year)
+    cleared = ClearedTables.open(Path(release)) if release else None
     policy = policy_for(audience)
+    if cleared is not None:
+        policy = (
+            cleared.policy if audience == "partner" else replace(policy, merge_unknown=cleared.policy.merge_unknown)
+        )
     data = Store.open(Path(store)) if store else None
     files = _published(published) if published else None
     if data is None and files is None:
         data = Store.open(synthetic_store())
-    inputs = Inputs(place, year, audience, policy, data, files, report_date, contact)
+    inputs = Inputs(place, year, audience, policy, data, files, report_date, contact, cleared)
     _check_coverage(inputs)
     return inputs
 

@@ -58,7 +58,7 @@ def toolkit(entry, names: list[str], store: Path, folder: Path, workers: int) ->
         for name in names
     ]
     started = time.perf_counter()
-    outcomes = run.run_jobs(jobs, folder, workers=workers)
+    outcomes = run.run_jobs(jobs, folder, workers=workers).outcomes
     seconds = time.perf_counter() - started
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if failed:

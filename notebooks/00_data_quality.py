@@ -17,6 +17,7 @@ academic_year: str = "2023/24"  # both years, for example 2023/24
 audience: str = "partner"  # partner (small numbers hidden) or internal
 store: str = ""  # folder made by "attendance load"; empty with no published files: synthetic data
 published: list = []  # files or folders of published statistics
+release: str = ""  # cleared figures, given by "attendance report"; empty: the page clears its own
 report_date: str = ""  # date printed in the footer
 contact: str = ""  # whom to ask, printed in the footer
 
@@ -29,6 +30,7 @@ inputs = at.open_inputs(
     audience=audience,
     store=store,
     published=published,
+    release=release,
     report_date=report_date,
     contact=contact,
 )

@@ -16,7 +16,6 @@ from attendance_toolkit.deepdives.data_quality_data import (
     with_store,
 )
 from attendance_toolkit.deepdives.data_quality_screening import ScreeningBlocks
-from attendance_toolkit.deepdives.overview_data import OverviewData
 from attendance_toolkit.errors import NoDataError, SeriesBreakError
 from attendance_toolkit.metrics.coverage import FROM_LIST, term_name
 from attendance_toolkit.metrics.reportable import CARE, NO, REPORTING_RULES, SUBJECTS, YES
@@ -39,10 +38,12 @@ from attendance_toolkit.presentation.formats import count_cell, rate_cell, sourc
 from attendance_toolkit.presentation.narrative import is_shown, sentence_list
 from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary.areas import find_area
+from attendance_toolkit.vocabulary.audiences import marking_for
 from attendance_toolkit.vocabulary.calendar import TERMS, WHOLE_YEAR, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, LABELS, MAIN_PHASES, PHASES
+from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.measures import MEASURES
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.rounding import number_text, show_number
 from attendance_toolkit.vocabulary.series import SERIES
 
 NEEDS_STORE = (
@@ -70,7 +71,7 @@ class DataQuality(ScreeningBlocks):
         for_whom = (
             "Partners of the attendance taskforce" if inputs.audience == "partner" else "Local authority staff only"
         )
-        status = "OFFICIAL-SENSITIVE" if self.is_internal else "Small numbers hidden"
+        status = marking_for(inputs.audience) or "Small numbers hidden"
         loaded = self.loaded_on()
         series = SERIES[inputs.series].label if self.has_store else "No pupil-level data"
         facts = [
@@ -101,6 +102,7 @@ class DataQuality(ScreeningBlocks):
             self.area.code,
             self.area.name,
             self.year,
+            marking_for(inputs.audience),
         )
 
     # -- verdict -------------------------------------------------------------------------------------
@@ -168,13 +170,14 @@ class DataQuality(ScreeningBlocks):
         returns = {load["census"] for load in loads if load["census"] and load["census"] not in COLLECTED}
         words = f"Of {counted(len(returns), 'census', 'censuses')}" if returns else "None of them a school census"
         # A return in one file is several tables of the manifest.
-        return Tile("Files loaded", show_number(len({(load["census"], load["file"]) for load in loads})), words)
+        number = len({(load["census"], load["file"]) for load in loads})
+        return Tile("Files loaded", phrase(number_text(number), "files"), words)
 
     def _rows_tile(self) -> Tile:
         lines = self.rows_read
         total, aside = lines[(ALL_CENSUSES, ALL)], lines[(ALL_CENSUSES, "aside")]
-        if any(row["symbol"] for (_, level), row in lines.items() if level == "aside"):
-            words = "Some set aside, too few to say how many; the others loaded"
+        if aside["symbol"]:
+            words = "How many were set aside is hidden to protect small numbers"
         elif not aside["numerator"]:
             words = "All of them loaded"
         else:
@@ -193,16 +196,12 @@ class DataQuality(ScreeningBlocks):
         )
         source = "the list of schools" if (rows["expected_from"] == FROM_LIST).all() else "the other terms of the year"
         where = "In every term" if (terms["schools_received"] == came).all() else f"In the {term} term, the fewest"
-        return Tile("Schools received", f"{came} of {due}", f"{where}; expected by {source}")
+        return Tile("Schools received", _of(came, due), f"{where}; expected by {source}")
 
     def _matched_tile(self) -> Tile:
-        shares = [
-            record["numerator"] / total["numerator"]
-            for line in self.lost_lines
-            if is_shown(record := self.lost[(line, "matched")]) and is_shown(total := self.lost[(line, ALL)])
-        ]
+        shares = self.shares_followed
         if not shares:
-            return Tile("Pupils followed", "Not available", "No two terms that follow each other were received")
+            return Tile("Pupils followed", "Not available", "No two terms that follow each other can be compared")
         words = "Found in the next term, or known to have left: the term with the lowest share"
         return Tile("Pupils followed", f"{show_number(min(shares) * 100, 1)}%", words)
 
@@ -287,7 +286,7 @@ class DataQuality(ScreeningBlocks):
             came, due = int(here["schools_received"].sum()), int(here["schools_expected"].sum())
             is_short |= came < due or not due
             word = ", none" if not came else "" if came >= due else ", part"
-            cells.append(Cell(f"{came} of {due}{word}" if due else "nothing"))
+            cells.append(Cell(f"{_of(came, due)}{word}" if due else "nothing"))
         return Row(name, tuple(cells), section=show_academic_year(year), emphasis=is_short)
 
     def _expected_note(self) -> str:
@@ -329,8 +328,7 @@ class DataQuality(ScreeningBlocks):
     @with_store
     def unknown_figure(self) -> Figure | Notice:
         """Return how much of each characteristic is not known."""
-        data = OverviewData(self.inputs)
-        table = data.unknown.select(area_code=self.area.code, academic_year=self.year)
+        table = self.overview.not_known.select(area_code=self.area.code, academic_year=self.year)
         if table.rows.empty or not (table.rows["symbol"] == "").any():
             return Notice("No share can be shown.", "What is not known")
         shown = table.rows[table.rows["symbol"] == ""]
@@ -362,12 +360,12 @@ class DataQuality(ScreeningBlocks):
             )
         except SeriesBreakError as error:
             return Notice(str(error), "Not compared with published figures")
-        data = OverviewData(self.inputs)
+        data = self.overview
         rows = []
         for phase in MAIN_PHASES:
             for measure in _COMPARED:
                 try:
-                    own, england = data._own(measure, self.year, phase), data._england(measure, self.year, phase)
+                    own, england = data.own(measure, self.year, phase), data.england(measure, self.year, phase)
                 except NoDataError:
                     continue
                 if own is not None and england is not None:
@@ -381,7 +379,7 @@ class DataQuality(ScreeningBlocks):
                 f"There are no published figures of England for {self.shown_year} to hold the data against.",
                 "Not compared with published figures",
             )
-        low, high = (show_number(edge, 1) for edge in FAR_FROM_ENGLAND)
+        low, high = (phrase(number_text(edge, 1), "rule") for edge in FAR_FROM_ENGLAND)
         return Table(
             "beside-england",
             f"Do the figures look right? {self.area.name} beside England, {self.shown_year}",
@@ -428,9 +426,9 @@ class DataQuality(ScreeningBlocks):
                     **whole,
                     "academic_year": int(str(year)),
                     "groups": {"term": term},
-                    "numerator": came,
-                    "denominator": due,
-                    "rate": came / due if due else None,
+                    "numerator": float(phrase(number_text(came), "schools").replace(",", "")),
+                    "denominator": float(phrase(number_text(due), "schools").replace(",", "")),
+                    "rate": None,
                 }
             )
         return Result(tuple(rows))
@@ -454,6 +452,10 @@ def _against(own: Mapping[str, Any], england: Mapping[str, Any]) -> str:
     times = own["rate"] / england["rate"]
     low, high = FAR_FROM_ENGLAND
     return "Far below England" if times < low else "Far above England" if times > high else "Likely"
+
+
+def _of(came: int, due: int) -> str:
+    return phrase(f"{number_text(came)} of {number_text(due)}", "schools")
 
 
 def _what(labels: Sequence[str]) -> str:

@@ -9,7 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from attendance_toolkit.deepdives._base import DeepDive, Tables, exact_table
+from attendance_toolkit.deepdives.overview_data import OverviewData
+from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
+from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
 from attendance_toolkit.metrics.coverage import Coverage, screening_of, store_coverage, term_facts, term_name
 from attendance_toolkit.metrics.reportable import reportable
@@ -18,7 +22,8 @@ from attendance_toolkit.presentation.formats import records
 from attendance_toolkit.presentation.narrative import is_shown
 from attendance_toolkit.vocabulary.calendar import TERMS, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, PHASES
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.ledger import phrase
+from attendance_toolkit.vocabulary.rounding import number_text
 
 #: What became of a term's pupils in the next term; "All" is all of them.
 LOST = {
@@ -30,7 +35,9 @@ LOST = {
     "unknown": "Not known",
 }
 _PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll")
-ALL_CENSUSES = "All files"
+ALL_CENSUSES = ALL
+#: Findings of one rule shown in full to those who hold the data.
+MOST_OF_A_RULE = 5
 #: Sessions from elsewhere than a census, in words.
 COLLECTED = {"register": "Registers", "portal": "Portal lists", "transfer": "Transfer files"}
 
@@ -51,12 +58,12 @@ def with_store(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def counted(number: int, word: str, many: str = "") -> str:
-    """Return a number with its noun.
+    """Return a number of files or of what was found in them, with its noun. Never of pupils.
 
     >>> counted(1, "finding"), counted(2, "census", "censuses")
     ('1 finding', '2 censuses')
     """
-    return f"{show_number(number)} {word if number == 1 else many or f'{word}s'}"
+    return phrase(f"{number_text(number)} {word if number == 1 else many or f'{word}s'}", "files")
 
 
 def capital(text: str) -> str:
@@ -64,11 +71,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-class DataQualityData:
-    """The facts of one area and year; counts of pupils only as this audience may see them."""
+class DataQualityData(DeepDive):
+    """The facts of one area and year; counts of pupils only as a release has cleared them."""
 
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs = inputs
+    def __init__(self, inputs: Inputs, tables: Tables | None = None) -> None:
+        super().__init__(inputs, tables)
         self.area = inputs.area
         self.year = inputs.academic_year
         self.shown_year = show_academic_year(self.year)
@@ -129,16 +136,56 @@ class DataQualityData:
             for row in table_records(self.verdicts)
         }
 
-    def protected(self, rows: Iterable[tuple[str, str, int]]) -> ProtectedTable:
-        """Return counts of pupils (line, level, count) as this audience may see them.
-
-        The level "All" is the total of its line. No line may be the sum of others.
-        """
+    def _counts(self, rows: Iterable[tuple[str, str, int]], topic: str, area: str = ALL) -> ExactTable:
+        """Return counts of pupils or of their rows (line, level, count). The level "All" is the total of its line."""
+        if not self.has_store:
+            raise NoDataError("There is no pupil-level data.")
         frame = pd.DataFrame(list(rows), columns=["line", "level", "numerator"]).astype({"numerator": "float64"})
-        frame = frame.assign(measure="enrolments", rate=frame["numerator"], symbol="", enrolments=frame["numerator"])
+        frame = frame.assign(area_code=area, measure="enrolments", rate=frame["numerator"], symbol="")
+        frame["enrolments"] = frame["numerator"]
         for name in ("denominator", "lower", "upper"):
             frame[name] = float("nan")
-        return self.inputs.protect_local(frame)
+        return self.inputs.local_table(frame, topic=topic)
+
+    def derived(self) -> list[dict[str, Any]]:
+        """Return the shares of pupils followed, which are made from cleared counts."""
+        return [{"measure": "overall_absence_rate", "rate": share} for share in self.shares_followed]
+
+    @cached_property
+    def shares_followed(self) -> list[float]:
+        """Share of each term's pupils found in the next, or known to have left, where the counts are shown."""
+        pairs = [(self.lost[(line, "matched")], self.lost[(line, ALL)]) for line in self.lost_lines]
+        return [
+            matched["numerator"] / total["numerator"]
+            for matched, total in pairs
+            if is_shown(matched) and is_shown(total) and total["numerator"]
+        ]
+
+    # -- the figures of the overview this page holds against England's -------------------------------
+
+    @cached_property
+    def overview(self) -> OverviewData:
+        """The overview's figures, as cleared for this page."""
+        return OverviewData(self.inputs, self)
+
+    def table(self, name: str) -> ProtectedTable:
+        """Return a cleared table of this page to the overview within it."""
+        return self.cleared(name)
+
+    @exact_table
+    def cards(self) -> ExactTable:
+        """The area's own rates by phase."""
+        return self.overview.exact("cards")
+
+    @exact_table
+    def published(self) -> ExactTable:
+        """Published rates by phase."""
+        return self.overview.exact("published")
+
+    @exact_table
+    def unknown(self) -> ExactTable:
+        """Share of enrolments whose characteristic is not known."""
+        return self.overview.exact("unknown")
 
     @staticmethod
     def by_line(table: ProtectedTable) -> dict[tuple[str, str], Mapping[str, Any]]:
@@ -173,14 +220,14 @@ class DataQualityData:
         sums = rows.groupby(keys, as_index=False)[names].sum()
         return sums.sort_values(keys, key=lambda c: c.map(TERMS.index) if c.name == "term" else c, ignore_index=True)
 
-    @cached_property
-    def lost_table(self) -> ProtectedTable:
+    @exact_table
+    def lost_table(self) -> ExactTable:
         """Pupils of each term by what became of them in the next."""
         rows = []
         for row in table_records(self._lost_frame):
             line = f"{term_name(row['term'])} {show_academic_year(int(row['academic_year']))}"
             rows += [(line, ALL, row["pupils"]), *((line, level, row[level]) for level in LOST if level != ALL)]
-        return self.protected(rows)
+        return self._counts(rows, "pupils_followed", self.area.code)
 
     @cached_property
     def lost_lines(self) -> list[str]:
@@ -189,32 +236,33 @@ class DataQualityData:
 
     @cached_property
     def lost(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Protected counts by line and level; "matched" is made of what is shown: all but those lost."""
+        """Cleared counts by line and level; "matched" is all but those lost, where what is shown says how many."""
         found = self.by_line(self.lost_table)
         for line in self.lost_lines:
             total, lost = found[(line, ALL)], [found[(line, name)] for name in ("unknown", "school_missing")]
-            # A hidden count is at most nine; it is left with the matched, and the share is rounded anyway.
-            missing = sum(row["numerator"] for row in lost if is_shown(row) or not row["symbol"])
-            number = total["numerator"] - missing if not total["symbol"] else float("nan")
-            found[(line, "matched")] = {**total, "numerator": number, "rate": number}
+            symbols = [str(row["symbol"]) for row in (total, *lost) if row["symbol"]]
+            number = float("nan") if symbols else total["numerator"] - sum(row["numerator"] for row in lost)
+            found[(line, "matched")] = {**total, "numerator": number, "rate": number, "symbol": "".join(symbols[:1])}
         return found
 
     @cached_property
     def rows_read(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Protected pupil rows by census: read ("All"), loaded and set aside.
+        """Cleared counts of pupil rows by census: read ("All"), loaded and set aside."""
+        return self.by_line(self.rows_read_table)
 
-        Where a number of rows set aside is hidden, so are those of all censuses together, which would give it away.
-        """
-        found = self.by_line(self.rows_read_table)
-        if any(row["symbol"] for (_, level), row in found.items() if level == "aside"):
-            for level in ("loaded", "aside"):
-                found[(ALL_CENSUSES, level)] = {**found[(ALL_CENSUSES, level)], "numerator": None, "symbol": "c"}
-        return found
+    @exact_table
+    def finding_rows(self) -> ExactTable:
+        """Rows of the files that broke each rule of screening."""
+        sums: dict[str, int] = {}
+        for finding in self.report.findings if self.has_store else ():
+            sums[finding.rule] = sums.get(finding.rule, 0) + (finding.count if finding.row is not None else 0)
+        return self._counts([(rule, ALL, count) for rule, count in sums.items()], "finding_rows")
 
-    @cached_property
-    def rows_read_table(self) -> ProtectedTable:
+    @exact_table
+    def rows_read_table(self) -> ExactTable:
         """Rows of each census, of registers and the like, and of all: read ("All"), loaded and set aside."""
-        assert self.inputs.store is not None
+        if self.inputs.store is None:
+            raise NoDataError("There is no pupil-level data.")
         sums: dict[str, list[int]] = {ALL_CENSUSES: [0, 0, 0]}
         for load in self.inputs.store.manifest.get("loads", []):
             if load["table"] not in _PUPIL_TABLES and load["census"] not in COLLECTED:
@@ -227,4 +275,4 @@ class DataQualityData:
             for line, counts in sums.items()
             for level, count in zip((ALL, "loaded", "aside"), counts, strict=True)
         ]
-        return self.protected(rows)
+        return self._counts(rows, "file_rows")

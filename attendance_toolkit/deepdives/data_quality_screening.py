@@ -7,6 +7,7 @@ from typing import Any
 from attendance_toolkit.deepdives.data_quality_data import (
     ALL_CENSUSES,
     COLLECTED,
+    MOST_OF_A_RULE,
     DataQualityData,
     capital,
     counted,
@@ -16,10 +17,9 @@ from attendance_toolkit.metrics.coverage import RULES
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.formats import count_cell, source_of
 from attendance_toolkit.vocabulary.columns import ALL
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.ledger import phrase
+from attendance_toolkit.vocabulary.rounding import number_text
 
-#: Findings of one rule shown in full to those who hold the data.
-MOST_OF_A_RULE = 5
 _STAGES = {
     "file": "Files",
     "columns": "Columns",
@@ -62,14 +62,13 @@ class ScreeningBlocks(DataQualityData):
         by_rule: dict[str, list[Any]] = {}
         for finding in self.report.sorted_findings():
             by_rule.setdefault(finding.rule, []).append(finding)
-        rows_of = [(rule, ALL, sum(f.count for f in same if f.row is not None)) for rule, same in by_rule.items()]
-        numbers = self.by_line(self.protected(rows_of))
+        numbers = self.by_line(self.finding_rows)
         rows = []
         for rule, same in by_rule.items():
             asks = RULES[rule].asks if rule in RULES else rule
             cells = (
                 Cell(_SEVERITIES[same[0].severity]),
-                Cell(show_number(len(same)), len(same)),
+                Cell(phrase(number_text(len(same)), "findings"), len(same)),
                 Cell(symbol="z") if not any(f.row is not None for f in same) else count_cell(numbers[(rule, ALL)]),
                 Cell(next((f.fix for f in same if f.fix), "No action is needed.")),
             )
@@ -143,7 +142,10 @@ class ScreeningBlocks(DataQualityData):
         rows = [
             Row(
                 capital(what),
-                (Cell(show_number(len(files)), len(files)), Cell(capital(feeds) or "Pupil-level figures")),
+                (
+                    Cell(phrase(number_text(len(files)), "files"), len(files)),
+                    Cell(capital(feeds) or "Pupil-level figures"),
+                ),
             )
             for (what, feeds), files in groups.items()
         ]
@@ -175,9 +177,11 @@ def _census_order(name: str) -> tuple[int, int]:
 def _census_words(name: str) -> str:
     """Return a census in words, from its name in folders or from its label.
 
-    >>> _census_words("2024-autumn"), _census_words("spring 2024"), _census_words("All files")
+    >>> _census_words("2024-autumn"), _census_words("spring 2024"), _census_words(ALL_CENSUSES)
     ('Autumn census 2024', 'Spring census 2024', 'All files')
     """
+    if name == ALL_CENSUSES:
+        return "All files"
     if name in COLLECTED:
         return COLLECTED[name]
     words = name.split("-") if name[:4].isdigit() else name.split()[::-1]

@@ -59,6 +59,7 @@ from attendance_toolkit.presentation.narrative import (
 )
 from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary.areas import ENGLAND
+from attendance_toolkit.vocabulary.audiences import marking_for
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import (
     ALL,
@@ -68,9 +69,10 @@ from attendance_toolkit.vocabulary.columns import (
     NC_YEARS,
     PHASES,
 )
+from attendance_toolkit.vocabulary.ledger import note, phrase
 from attendance_toolkit.vocabulary.measures import MEASURES
 from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.rounding import number_text, round_half_up, show_number
 from attendance_toolkit.vocabulary.series import SERIES
 
 _SHORT = {
@@ -147,7 +149,7 @@ class Overview(OverviewData):
         )
         status = "Published statistics"
         if self.is_local:
-            status = "Small numbers hidden" if inputs.audience == "partner" else "OFFICIAL-SENSITIVE"
+            status = marking_for(inputs.audience) or "Small numbers hidden"
         facts = [
             ("Area", f"{self.area.name} ({self.area.code})"),
             ("Period", f"Academic year {self.shown_year}"),
@@ -177,21 +179,22 @@ class Overview(OverviewData):
             self.area.code,
             self.area.name,
             self.year,
+            marking_for(inputs.audience),
         )
 
     def tiles(self) -> Tiles:
         """Return the headline tiles, each with a comparison in words."""
         tiles = []
         for measure in HEADLINE:
-            record = self._own(measure, self.year)
+            record = self.own(measure, self.year)
             if not is_shown(record):
                 tiles.append(Tile(_SHORT[measure], "Not available", f"No figure for {self.shown_year}."))
                 continue
-            england = self._england(measure, self.year)
+            england = self.england(measure, self.year)
             words = _capital(compared_with(record, england, "England")) if is_shown(england) else ""
-            spark = tuple((self._own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
+            spark = tuple((self.own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
             tiles.append(Tile(MEASURES[measure].label, said(record), words, spark))
-        severe = self._own("severe_absence_rate", self.year)
+        severe = self.own("severe_absence_rate", self.year)
         if is_shown(severe):
             count = severe["numerator"]
             if count == count:
@@ -211,19 +214,19 @@ class Overview(OverviewData):
         return Findings(sentences, _SHORT[f"{kind}_absence_rate"])
 
     def _overall_sentences(self) -> Iterable[str]:
-        record = self._own("overall_absence_rate", self.year)
+        record = self.own("overall_absence_rate", self.year)
         if not is_shown(record):
             return
         if record["numerator"] == record["numerator"]:
-            enrolments = self._own("persistent_absence_rate", self.year)
+            enrolments = self.own("persistent_absence_rate", self.year)
             if is_shown(enrolments):
                 yield (
                     f"Of {show_number(record['denominator'])} possible sessions of {show_number(enrolments['denominator'])}"
                     f" enrolments, {show_number(record['numerator'])} were missed: overall absence was"
                     f" {percent(record['rate'])}."
                 )
-        mean = self._own("mean_sessions_missed", self.year)
-        none = self._own("no_absence_rate", self.year)
+        mean = self.own("mean_sessions_missed", self.year)
+        none = self.own("no_absence_rate", self.year)
         if is_shown(mean):
             yield f"That is {show_number(mean['rate'], 1)} sessions (half days) missed for each enrolment."
         if is_shown(none):
@@ -232,7 +235,7 @@ class Overview(OverviewData):
 
     def _absentee_sentences(self, kind: str) -> Iterable[str]:
         measure = f"{kind}_absence_rate"
-        record = self._own(measure, self.year)
+        record = self.own(measure, self.year)
         if not is_shown(record):
             return
         share = "10% or more" if kind == "persistent" else "50% or more"
@@ -241,13 +244,13 @@ class Overview(OverviewData):
                 f"{show_number(record['numerator'])} of {show_number(record['denominator'])} enrolments"
                 f" ({percent(record['rate'])}) missed {share} of their sessions: they were {kind} absentees."
             )
-        extra = self._own("extra_sessions_missed_persistent", self.year) if kind == "persistent" else None
+        extra = self.own("extra_sessions_missed_persistent", self.year) if kind == "persistent" else None
         if is_shown(extra):
             yield f"A persistent absentee missed {show_number(extra['rate'])} more sessions, on average, than other pupils."
-        missed = self._own("mean_sessions_missed_severe", self.year) if kind == "severe" else None
+        missed = self.own("mean_sessions_missed_severe", self.year) if kind == "severe" else None
         if is_shown(missed):
             yield f"A severe absentee missed {show_number(missed['rate'], 1)} sessions on average."
-        without = self._own(f"overall_absence_rate_without_{kind}", self.year)
+        without = self.own(f"overall_absence_rate_without_{kind}", self.year)
         if is_shown(without):
             yield f"Without the {kind} absentees overall absence would have been {percent(without['rate'])}."
         yield from self._change_sentences(measure)
@@ -263,21 +266,37 @@ class Overview(OverviewData):
             equivalent: Any = equivalent_at_current_cohort(
                 after["numerator"], show_number(before["rate"] * 100, 1), after["denominator"]
             )
-            word = "fewer" if equivalent < 0 else "more"
-            size = show_number(abs(equivalent))
             yield (
-                f"There were {size} {word} {measure.split('_')[0]} absentee{'' if size == '1' else 's'} than if the {previous}"
-                f" rate had applied to this year's {show_number(after['denominator'])} enrolments. The count itself was"
+                f"There were {self._more_or_fewer(equivalent, measure.split('_')[0])} the {previous} rate had applied to this"
+                f" year's {show_number(after['denominator'])} enrolments. The count itself was"
                 f" {show_number(before['numerator'])} in {previous} and {show_number(after['numerator'])} in {self.shown_year}."
             )
         years = [academic_year_before(self.year, back) for back in (2, 1, 0)]
-        records = [self._own(measure, year) for year in years]
+        records = [self.own(measure, year) for year in years]
         if all(is_shown(record) for record in records):
             mean = three_year_mean([record["rate"] for record in records if record is not None])
             yield (
                 f"The mean of the three yearly rates of {_SHORT[measure].lower()}, {show_academic_year(years[0])} to"
                 f" {self.shown_year}, is {percent(mean)}."
             )
+
+    def _more_or_fewer(self, difference: float, kind: str) -> str:
+        """Say how many more absentees of a kind there were, no finer than the counts it is made of are rounded."""
+        policy = self.inputs.policy
+        base, least = (policy.rounding, policy.threshold or 1) if self.is_local else (1, 1)
+        size = round_half_up(abs(difference) / base) * base
+        if size < least:
+            return f"about as many {kind} absentees as if"
+        word = "fewer" if difference < 0 else "more"
+        text = note(number_text(size), abs(difference))
+        return f"{'about ' if base > 1 else ''}{text} {word} {kind} absentee{'' if text == '1' else 's'} than if"
+
+    @property
+    def _rounding_note(self) -> str:
+        """Say what changes and gaps are worked out from."""
+        if self.is_local and self.inputs.policy.rounding > 1:
+            return "are worked out from the rounded counts, before the rates are cut to one decimal."
+        return "are worked out before rounding."
 
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show."""
@@ -303,10 +322,11 @@ class Overview(OverviewData):
         text = (
             "Each figure counts enrolments: a pupil of two schools counts twice, as in DfE's statistics. Pupils aged 5 to 15"
             " on 31 August are counted, boarders are not; of Year 11 the second half of the summer term is left out."
-            " Changes and gaps are worked out before rounding."
+            f" Changes and gaps {self._rounding_note}"
         )
         if years < 3:
-            text += f" The store holds {years} of the last three academic years, so three-year means are missing."
+            held = phrase(f"{years} of the last three academic years", "years")
+            text += f" The store holds {held}, so three-year means are missing."
         return Notice(text, "Who is counted")
 
     # -- trend ---------------------------------------------------------------------------------------
@@ -319,7 +339,7 @@ class Overview(OverviewData):
             for label, code in self._lines():
                 for year in self._trend_years():
                     record = (
-                        self._own(measure, year, phase)
+                        self.own(measure, year, phase)
                         if code == self.area.code
                         else self._from("census", code, measure, year, phase)
                     )
@@ -339,6 +359,7 @@ class Overview(OverviewData):
                 "upper",
                 "symbol",
                 "decimals",
+                "cell",
             ]
         )
         rows["phase"] = pd.Categorical(rows["phase"], [p for p in MAIN_PHASES if p in set(rows["phase"])])
@@ -371,7 +392,7 @@ class Overview(OverviewData):
         """Say where the area stands against England now, phase by phase, as far as the interval allows."""
         places: dict[str, list[str]] = {"below": [], "above": [], "not clearly different from": []}
         for phase in MAIN_PHASES:
-            record, england = self._own(measure, self.year, phase), self._england(measure, self.year, phase)
+            record, england = self.own(measure, self.year, phase), self.england(measure, self.year, phase)
             if is_shown(record) and is_shown(england):
                 places[stands_against(record, england)].append(phase.lower())
         parts = [f"{word} England's in {sentence_list(phases)} schools" for word, phases in places.items() if phases]
@@ -391,7 +412,7 @@ class Overview(OverviewData):
             return lambda phase, measure: self._from(series, code, measure, year, phase)
 
         def own(year: int) -> Any:
-            return lambda phase, measure: self._own(measure, year, phase)
+            return lambda phase, measure: self.own(measure, year, phase)
 
         for year in (previous, self.year):
             shown = show_academic_year(year)
@@ -438,7 +459,7 @@ class Overview(OverviewData):
         rows = []
         for phase in (*MAIN_PHASES, ALL_SCHOOLS):
             for measure in ("overall_absence_rate", *TABLE_1[1:]):
-                own = self._own(measure, self.year, phase)
+                own = self.own(measure, self.year, phase)
                 england = self._from("census", ENGLAND, measure, self.year, phase)
                 if not (is_shown(own) and is_shown(england)):
                     symbol = (own or {}).get("symbol") or "x"
@@ -466,7 +487,7 @@ class Overview(OverviewData):
             tuple(rows),
             self._source("census"),
             (
-                "Gaps are worked out before rounding. England is taken as exact."
+                f"Gaps {self._rounding_note} England is taken as exact."
                 + ("" if self.is_local else " Published rates without counts have no interval."),
             ),
         )
@@ -539,9 +560,9 @@ class Overview(OverviewData):
 
     def _group_note(self) -> str:
         note = "Pupils whose characteristic is not known are shown as not known; no pupil is left out."
-        if self._merged:
-            names = sentence_list([LABELS[name].lower() for name in self._merged])
-            note += f" For {names} the few not known are counted with those without, or they would have to be hidden."
+        if self.merged:
+            names = sentence_list([LABELS[name].lower() for name in self.merged])
+            note += f" For {names} those not known are counted with those without; how many they are stands below."
         return note
 
     @_or_nothing
@@ -589,13 +610,13 @@ class Overview(OverviewData):
                         f" (95% interval {low_text} to {high_text})."
                     )
         if sentences:
-            sentences.append("Gaps are worked out before rounding.")
+            sentences.append(f"Gaps {self._rounding_note}")
+        elif compared > 1:
+            sentences = [phrase(f"None of the {compared} gaps that can be shown is clear of chance.", "gaps")]
+        elif compared:
+            sentences = ["The only gap that can be shown is not clear of chance."]
         else:
-            sentences = [
-                f"None of the {compared} gaps that can be shown is clear of chance."
-                if compared
-                else "No gap can be shown: the figures of the groups are hidden to protect small numbers."
-            ]
+            sentences = ["No gap can be shown: the figures of the groups are hidden to protect small numbers."]
         return Findings(tuple(sentences))
 
     @_or_notice
@@ -775,7 +796,7 @@ class Overview(OverviewData):
         for step in (100, 95, 90, 85, 80):
             rows.append(row(f"{step}% attendance", step / 100, "Steps"))
         for phase in MAIN_PHASES:
-            record = self._own("attendance_rate", self.year, phase)
+            record = self.own("attendance_rate", self.year, phase)
             if is_shown(record):
                 rows.append(
                     row(f"{phase}, {percent(record['rate'])} attendance", round(record["rate"], 3), self.area.name)
@@ -797,9 +818,9 @@ class Overview(OverviewData):
     @_or_notice
     def unknown_table(self) -> Table | Notice:
         """Return how much is not known about the pupils."""
-        year = latest_year(self.unknown.rows, self.year, "figures on what is not known")
-        lookup = Lookup(self.unknown.select(area_code=self.area.code, academic_year=year), ["characteristic"])
-        names = list(dict.fromkeys(self.unknown.rows["characteristic"]))
+        year = latest_year(self.not_known.rows, self.year, "figures on what is not known")
+        lookup = Lookup(self.not_known.select(area_code=self.area.code, academic_year=year), ["characteristic"])
+        names = list(dict.fromkeys(self.not_known.rows["characteristic"]))
         rows = [
             Row(LABELS[name], (_count(lookup(characteristic=name)), _rate(lookup(characteristic=name))))
             for name in names
@@ -814,7 +835,7 @@ class Overview(OverviewData):
                 Column("Share of enrolments", "", "%"),
             ),
             tuple(rows),
-            source_of(self.unknown),
+            source_of(self.not_known),
         )
 
     # -- results -------------------------------------------------------------------------------------
@@ -825,7 +846,7 @@ class Overview(OverviewData):
         for phase in (ALL_SCHOOLS, *MAIN_PHASES):
             for measure in ("attendance_rate", "overall_absence_rate", *TABLE_1[1:]):
                 for year in self._own_years(measure, phase) or [self.year]:
-                    record = self._own(measure, year, phase)
+                    record = self.own(measure, year, phase)
                     if record is not None:
                         rows.append(self._result(record, measure, year, phase))
                 found = self._change(measure, phase)
@@ -839,7 +860,7 @@ class Overview(OverviewData):
                 "overall_absence_rate_without_persistent",
             )
             for measure in (*extra, "overall_absence_rate_without_severe", "mean_sessions_missed_severe"):
-                record = self._own(measure, self.year)
+                record = self.own(measure, self.year)
                 if record is not None:
                     rows.append(self._result(record, measure, self.year, ALL_SCHOOLS))
         return Result(tuple(rows))

@@ -1,4 +1,4 @@
-"""The cleared tables behind the area overview, and which figure speaks for the area."""
+"""The tables behind the area overview, and which figure speaks for the area."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from attendance_toolkit.deepdives._base import DeepDive, Tables, exact_table
+from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
-from attendance_toolkit.metrics.absence import BAND_SUMS, attendance_bands, band_sums, reason_rates, record_difference
+from attendance_toolkit.metrics.absence import attendance_bands, reason_rates, record_difference, with_contributors
 from attendance_toolkit.metrics.cards import (
     attendance_from_absence,
 )
@@ -19,7 +21,6 @@ from attendance_toolkit.metrics.overview import (
     by_characteristic,
     headline_rows,
     measure_rows,
-    merge_few_unknown,
     unknown_rows,
     with_all_schools,
 )
@@ -33,6 +34,7 @@ from attendance_toolkit.vocabulary.columns import (
     ALL,
     ALL_SCHOOLS,
     CELL_COUNTS,
+    CONTRIBUTOR_COUNTS,
     MAIN_PHASES,
 )
 
@@ -63,11 +65,8 @@ _MAIN_COUNTS = (
     "severe_absentees",
     *(name for name in CELL_COUNTS if name.startswith(("square_", "cross_"))),
 )
-_NOT_KNOWN_INTO = {
-    "fsm_eligible": "Not known to be FSM eligible",
-    "fsm6": "Not FSM in the last six years",
-    "sen_provision": "No SEN",
-}
+#: Ending of a characteristic's name that makes it the question whether it is known at all.
+RECORDED = "_recorded"
 Record = Mapping[str, Any]
 
 
@@ -85,49 +84,46 @@ class Lookup:
         return self._rows.get(tuple(wanted[key] for key in self._keys))
 
 
-def _with_column(table: ProtectedTable, **values: str) -> ProtectedTable:
-    return ProtectedTable(table.rows.assign(**values), table.rule, table.source, table.is_synthetic)
+class OverviewData(DeepDive):
+    """The figures of one area and year. Tables are made once, when a release asks for them.
 
-
-class OverviewData:
-    """The figures of one area and year. Tables are computed once, when first asked for.
-
-    Every table here is a ``ProtectedTable``; what is shown is made from those alone.
+    What is shown is made from the tables as cleared, and from those alone.
     """
 
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs = inputs
+    def __init__(self, inputs: Inputs, tables: Tables | None = None) -> None:
+        super().__init__(inputs, tables)
         self.area = inputs.area
         self.year = inputs.academic_year
         self.shown_year = show_academic_year(self.year)
-        #: Characteristics whose few unknown pupils are counted with another level (see ``groups``).
-        self._merged: tuple[str, ...] = ()
 
-    # -- cleared tables ------------------------------------------------------------------------------
+    # -- tables --------------------------------------------------------------------------------------
 
     @property
     def is_local(self) -> bool:
         """Whether there are pupil-level figures."""
         return self.inputs.store is not None
 
-    @cached_property
-    def groups(self) -> ProtectedTable:
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Characteristics whose few unknown pupils are counted with another level."""
+        return self.inputs.policy.merge_unknown if self.is_local else ()
+
+    @exact_table
+    def groups(self) -> ExactTable:
         """Main measures by area, year, phase and each characteristic, from pupil-level data or the bands file."""
         keys = ["area_code", "academic_year", "phase"]
         by = [*keys, "characteristic", "level"]
         if self.is_local:
-            cells = self._local_by_group
+            cells = self.inputs.local_cells(["phase", *GROUPS], counts=_MAIN_COUNTS)
             few = self.inputs.local_cells(["phase", *FEW], counts=_MAIN_COUNTS)
-            if self.inputs.policy.threshold is not None:
-                cells, self._merged = merge_few_unknown(cells, keys, _NOT_KNOWN_INTO, self.inputs.policy.threshold)
             others = by_characteristic(few, keys, FEW)
             parts = [
                 by_characteristic(cells, keys, GROUPS),
                 others[others["characteristic"] != ALL],
                 self._mainstream(few, keys),
             ]
-            table = self.inputs.protect_local(measure_rows(pd.concat(parts, ignore_index=True), by))
-            return _with_column(table, dataset=self.inputs.series)
+            rows = measure_rows(pd.concat(parts, ignore_index=True), by)
+            return self.inputs.local_table(rows.assign(dataset=self.inputs.series))
         cells = self._bands
         if cells.empty:
             raise NoDataError("Figures by pupil group need pupil-level data or DfE's absence bands file.")
@@ -136,7 +132,7 @@ class OverviewData:
             self._mainstream(cells, keys),
         ]
         rows = measure_rows(pd.concat(parts, ignore_index=True), by)
-        return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
+        return self.inputs.published_table(rows.assign(series="census", dataset="absence_bands"))
 
     @staticmethod
     def _mainstream(cells: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -145,19 +141,14 @@ class OverviewData:
         return rows[(rows["characteristic"] == "nc_year") & (rows["phase"] == MAINSTREAM)]
 
     @cached_property
-    def _local_by_group(self) -> pd.DataFrame:
-        return self.inputs.local_cells(["phase", *GROUPS], counts=_MAIN_COUNTS)
-
-    @cached_property
     def _local_by_phase(self) -> pd.DataFrame:
-        cells = self.inputs.local_cells(["phase"])
+        cells = self.inputs.local_cells(["phase"], counts=(*CELL_COUNTS, *CONTRIBUTOR_COUNTS))
         here = cells.loc[(cells["academic_year"] == self.year) & (cells["enrolments"] > 0), "phase"]
         if not set(here) - {"Unknown"}:
             # Registers, transfer files and returns of one row a pupil do not say what kind of school a school is.
             raise NoDataError(
                 f"No phase is known of any school of {self.area.name} with pupils to count in {self.shown_year}. Load a"
-                " list of schools (a GIAS download) together with the pupils' files; attendance report data_quality says what else"
-                " the data lack."
+                " list of schools (a GIAS download) as well; attendance report data_quality says what else the data lack."
             )
         return with_all_schools(cells, ["area_code", "academic_year", "phase"])
 
@@ -169,59 +160,66 @@ class OverviewData:
         counts = [name for name in CELL_COUNTS if name in cells.columns]
         return cells[cells["phase"] != ALL_SCHOOLS].astype(dict.fromkeys(counts, "float64"))
 
-    @cached_property
-    def cards(self) -> ProtectedTable:
+    @exact_table
+    def cards(self) -> ExactTable:
         """Rows of the headline cards for the area, all schools and each phase (pupil-level data only)."""
-        return self.inputs.protect_local(headline_rows(self._local_by_phase, ["area_code", "academic_year", "phase"]))
+        return self.inputs.local_table(headline_rows(self._local_by_phase, ["area_code", "academic_year", "phase"]))
 
-    @cached_property
-    def published(self) -> ProtectedTable:
+    @exact_table
+    def published(self) -> ExactTable:
         """Published rates by phase, both series, for the areas compared."""
         rows = self.inputs.published_rates()
         full = rows[rows["measure"].isin(TABLE_1 + HEADLINE) & (rows["period"] == "year")]
         # The census publishes absence only; attendance is what it leaves.
         census = full[(full["series"] == "census") & ~full["measure"].eq("attendance_rate")]
-        return self.inputs.show_published(pd.concat([full, attendance_from_absence(census)], ignore_index=True))
+        return self.inputs.published_table(pd.concat([full, attendance_from_absence(census)], ignore_index=True))
 
-    @cached_property
-    def reasons(self) -> ProtectedTable:
-        """Absence by reason for each phase: local, and the attendance series where files give it."""
-        tables = []
-        if self.is_local:
-            cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
-            rows = reason_rates(cells, ["area_code", "academic_year", "phase"])
-            tables.append(self.inputs.protect_local(rows))
+    @exact_table
+    def local_reasons(self) -> ExactTable:
+        """Absence by reason for each phase, from pupil-level data."""
+        cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
+        by = ["area_code", "academic_year", "phase"]
+        return self.inputs.local_table(with_contributors(reason_rates(cells, by), cells, by))
+
+    @exact_table
+    def published_reasons(self) -> ExactTable:
+        """Absence by reason for each phase, from the attendance series where files give it."""
         rates = self.inputs.published_rates()
         if "reason" in rates.columns:
             chosen = (rates["measure"] == "reason_rate") & (rates["period"] == "year")
             chosen &= rates["academic_year"] == self.year
             if chosen.any():
-                tables.append(self.inputs.show_published(rates[chosen]))
-        if not tables:
-            raise NoDataError("Reasons for absence need pupil-level data or DfE's attendance series.")
-        return ProtectedTable.concat(tables)
+                return self.inputs.published_table(rates[chosen])
+        raise NoDataError("Reasons for absence need pupil-level data or DfE's attendance series.")
 
     @cached_property
-    def bands(self) -> ProtectedTable:
+    def reasons(self) -> ProtectedTable:
+        """Absence by reason for each phase: local, and the attendance series where files give it."""
+        tables = []
+        for name in ("local_reasons", "published_reasons"):
+            try:
+                tables.append(self.cleared(name))
+            except NoDataError as error:
+                missing = error
+        if not tables:
+            raise missing
+        return ProtectedTable.concat(tables)
+
+    @exact_table
+    def bands(self) -> ExactTable:
         """Enrolments by band of overall absence, for each phase."""
         keys = ["area_code", "academic_year", "phase"]
         if self.is_local:
             cells = self._local_by_phase[self._local_by_phase["academic_year"] == self.year]
-            rows = attendance_bands(cells, keys)
-            # With the enrolments and the persistent and severe absentees on the same page, two sums of bands are
-            # known as well as their total: a single blank among their parts would be open.
-            totals = band_sums(rows)
-            sums = {"band": [(label, set(parts)) for label, parts in BAND_SUMS]}
-            cleared = self.inputs.protect_local(pd.concat([rows, totals], ignore_index=True), sums=sums)
-            return cleared.select(band=list(dict.fromkeys(rows["band"])))
+            return self.inputs.local_table(attendance_bands(cells, keys))
         cells = self._bands
         if cells.empty:
             raise NoDataError("Bands of absence need pupil-level data or DfE's absence bands file.")
         rows = attendance_bands(with_all_schools(cells, keys), keys)
-        return self.inputs.show_published(rows.assign(series="census", dataset="absence_bands"))
+        return self.inputs.published_table(rows.assign(series="census", dataset="absence_bands"))
 
-    @cached_property
-    def terms(self) -> ProtectedTable:
+    @exact_table
+    def terms(self) -> ExactTable:
         """Main measures by term and phase: local, else the attendance series by term."""
         if not self.is_local:
             rates = self.inputs.published_rates()
@@ -229,23 +227,35 @@ class OverviewData:
             rows = rates[chosen & rates["measure"].isin(HEADLINE)]
             if rows.empty:
                 raise NoDataError("Absence by term needs pupil-level data or the attendance series' term files.")
-            return self.inputs.show_published(rows.rename(columns={"period": "term"}))
+            return self.inputs.published_table(rows.rename(columns={"period": "term"}))
         cells = self.inputs.local_cells(["phase", "term"], counts=_MAIN_COUNTS, years=[self.year])
         keys = ["area_code", "academic_year", "phase", "term"]
-        return self.inputs.protect_local(measure_rows(with_all_schools(cells, keys), keys))
+        return self.inputs.local_table(measure_rows(with_all_schools(cells, keys), keys))
 
-    @cached_property
-    def unknown(self) -> ProtectedTable:
+    @exact_table
+    def unknown(self) -> ExactTable:
         """Share of enrolments whose characteristic is not known."""
         keys = ["area_code", "academic_year"]
         if self.is_local:
-            cells = self._local_by_group[self._local_by_group["academic_year"] == self.year]
+            cells = self.inputs.local_cells(
+                ["phase", *GROUPS], counts=_MAIN_COUNTS, years=[self.year], keep_unknown=True
+            )
             rows = unknown_rows(cells[cells["phase"].isin(MAIN_PHASES)], keys, GROUPS)
-            return self.inputs.protect_local(rows)
+            # Where the unknown are counted with another level, they are no level of the characteristic.
+            counted = rows["characteristic"].isin(self.merged)
+            names = rows["characteristic"].where(~counted, rows["characteristic"] + RECORDED)
+            return self.inputs.local_table(rows.assign(characteristic=names))
         if self._bands.empty:
             raise NoDataError("What is not known about pupils needs pupil-level data or DfE's absence bands file.")
         rows = unknown_rows(self._bands, keys, ("sex", "fsm_eligible", "sen_provision"))
-        return self.inputs.show_published(rows.assign(series="census"))
+        return self.inputs.published_table(rows.assign(series="census"))
+
+    @cached_property
+    def not_known(self) -> ProtectedTable:
+        """Share of enrolments whose characteristic is not known, under the plain names of the characteristics."""
+        table = self.unknown
+        rows = table.rows.assign(characteristic=table.rows["characteristic"].str.removesuffix(RECORDED))
+        return ProtectedTable(rows, table.rule, table.source, table.is_synthetic)
 
     # -- which figures speak for the area ------------------------------------------------------------
 
@@ -257,7 +267,7 @@ class OverviewData:
     def _cards_lookup(self) -> Lookup:
         return Lookup(self.cards, ["area_code", "academic_year", "phase", "measure"])
 
-    def _own(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+    def own(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
         """The area's own figure: pupil-level where there is a store, else the published census."""
         if self.is_local:
             return self._cards_lookup(area_code=self.area.code, academic_year=year, phase=phase, measure=measure)
@@ -266,14 +276,14 @@ class OverviewData:
     def _from(self, series: str, area: str, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
         return self._published_lookup(series=series, area_code=area, academic_year=year, phase=phase, measure=measure)
 
-    def _england(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+    def england(self, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
         """England's census figure, unless the area is England itself."""
         return None if self.area.code == ENGLAND else self._from("census", ENGLAND, measure, year, phase)
 
     def _change(self, measure: str, phase: str = ALL_SCHOOLS) -> tuple[Record, Record, Record] | None:
         """Records of the year before, this year and the change, or None where a side is missing."""
         previous = academic_year_before(self.year)
-        before, after = self._own(measure, previous, phase), self._own(measure, self.year, phase)
+        before, after = self.own(measure, previous, phase), self.own(measure, self.year, phase)
         if not (is_shown(before) and is_shown(after)):
             return None
         return before, after, record_difference(after, before)

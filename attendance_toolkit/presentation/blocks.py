@@ -20,16 +20,19 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from attendance_toolkit.errors import DisclosureError, ReportError
+from attendance_toolkit.vocabulary import ledger
+from attendance_toolkit.vocabulary.ledger import OUTPUT_VARIABLE
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
 #: The output type every block carries; the exporter reads this one and refuses outputs without it.
 MIME = "application/vnd.attendance-toolkit+json"
 #: Raised when a document's shape changes.
 VERSION = 1
-#: ``ATTENDANCE_OUTPUT=page`` says nobody looks at the notebook: HTML previews and PNG pictures are left out.
-OUTPUT_VARIABLE = "ATTENDANCE_OUTPUT"
+#: Where a document carries the numbers noted since the block before it (``vocabulary.ledger``).
+SAID = "said"
 
 _ID = re.compile(r"^[a-z][a-z0-9-]*$")
+_REF = re.compile(r"^c[0-9a-f]{10}$")
 #: Symbols that stand in place of a number. "u" (low reliability) may stand beside one.
 _SYMBOLS_INSTEAD = frozenset(SYMBOLS) - {"u"}
 
@@ -89,10 +92,15 @@ class Block:
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        data: dict[str, Any] = {MIME: self.document(), "text/plain": self.plain_text()}
+        data: dict[str, Any] = {MIME: self._carried(), "text/plain": self.plain_text()}
         if os.environ.get(OUTPUT_VARIABLE) != "page":
             data["text/html"] = self.preview_html()
         return data, {}
+
+    def _carried(self) -> dict[str, Any]:
+        """Return the document and, while a page is made, the numbers noted since the block before."""
+        noted = ledger.drain()
+        return {**self.document(), SAID: [list(entry) for entry in noted]} if noted else self.document()
 
 
 def _as_document(value: Any) -> Any:
@@ -119,6 +127,8 @@ class Cell:
         A DfE symbol: shown in place of the number ("c", "x", "z", "low", "k") or beside it ("u").
     note
         A footnote for this cell alone.
+    ref
+        Id of the row of the release the cell shows; the page carries it, and the gate holds the cell against it.
 
     >>> Cell("7.7", 7.71).shown, Cell("", symbol="c").shown
     ('7.7', 'c')
@@ -128,10 +138,13 @@ class Cell:
     value: float | None = None
     symbol: str = ""
     note: str = ""
+    ref: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", str(self.text))
         object.__setattr__(self, "value", _plain(self.value))
+        if self.ref and not _REF.match(self.ref):
+            raise ReportError("A cell's reference must be the id of a row of the release.")
         if self.symbol and self.symbol not in SYMBOLS:
             raise ReportError(f"'{self.symbol}' is not a DfE symbol. Use one of: {', '.join(sorted(SYMBOLS))}.")
         if self.symbol in _SYMBOLS_INSTEAD and (
@@ -290,6 +303,8 @@ class Figure(Block):
     data: Table
     source: str = ""
     notes: tuple[str, ...] = ()
+    seal: str = ""
+    """Says that our own chart function drew both drawings (``presentation.seals``)."""
     png: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
     """Draws the picture JupyterLab shows; not part of the document."""
 
@@ -309,7 +324,7 @@ class Figure(Block):
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         # JupyterLab prefers HTML to PNG, and its sanitiser drops inline SVG: a figure gives the PNG alone.
-        data: dict[str, Any] = {MIME: self.document(), "text/plain": self.plain_text()}
+        data: dict[str, Any] = {MIME: self._carried(), "text/plain": self.plain_text()}
         if os.environ.get(OUTPUT_VARIABLE) != "page" and self.png is not None:
             data["image/png"] = base64.b64encode(self.png()).decode("ascii")
             return data, {"image/png": {"alt": self.alt}}
@@ -408,6 +423,8 @@ class PageHead(Block):
     area_code: str
     area_name: str
     academic_year: int
+    marking: str = ""
+    """Protective marking, such as OFFICIAL-SENSITIVE; repeated on every printed page."""
 
     def __post_init__(self) -> None:
         for name in ("facts", "footer"):
@@ -417,7 +434,8 @@ class PageHead(Block):
     def plain_text(self) -> str:
         """Return title, subtitle and facts."""
         lines = [self.title, self.subtitle, *(f"{label}: {text}" for label, text in self.facts)]
-        return "\n".join((["SYNTHETIC DATA"] if self.synthetic else []) + lines)
+        marks = [self.marking] if self.marking else []
+        return "\n".join(marks + (["SYNTHETIC DATA"] if self.synthetic else []) + lines)
 
 
 @dataclass(frozen=True)
@@ -455,7 +473,7 @@ def block_from_document(document: Mapping[str, Any]) -> Block:
     kind = document.get("kind")
     if kind not in _BLOCKS or document.get("version") != VERSION:
         raise ReportError(f"A cell output of kind '{kind}' was made by another version of the toolkit. Run it again.")
-    values = {key: value for key, value in document.items() if key not in ("kind", "version")}
+    values = {key: value for key, value in document.items() if key not in ("kind", "version", SAID)}
     if kind == "table":
         values = _table_values(values)
     elif kind == "figure":

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import ReportError
 from attendance_toolkit.presentation.blocks import Figure, Table
-from attendance_toolkit.presentation.formats import Format, is_missing, records, source_of
+from attendance_toolkit.presentation.formats import Format, is_missing, records, require_protected, source_of
+from attendance_toolkit.presentation.seals import seal_of
 from attendance_toolkit.presentation.style import (
     NARROW,
     WIDE,
@@ -23,7 +24,8 @@ from attendance_toolkit.presentation.style import (
     drawing_png,
     drawing_svg,
 )
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary import ledger
+from attendance_toolkit.vocabulary.rounding import number_text, show_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,6 +88,7 @@ def with_interval(value: Value, how: Format) -> str:
 
 def cells_by(table: ProtectedTable, columns: Sequence[str], figure: str) -> dict[tuple[Any, ...], Mapping[str, Any]]:
     """Return each row under its levels; two rows of one mark are an error."""
+    require_protected(table)
     found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for record in records(table):
         key = tuple(record[name] for name in columns)
@@ -109,7 +112,8 @@ def finish(
     source: str,
     notes: Iterable[str],
 ) -> Figure:
-    """Draw both widths and put the figure together."""
+    """Draw both widths, seal the drawings and put the figure together."""
+    require_protected(table)
     drawn = {}
     for name, width in (("wide", WIDE), ("narrow", NARROW)):
         brush, height = paint(width)
@@ -120,7 +124,8 @@ def finish(
         brush, height = paint(WIDE)
         return drawing_png(brush, WIDE, height, title=title, subtitle=subtitle, source=line)
 
-    return Figure(id, title, subtitle, alt, drawn["wide"], drawn["narrow"], data, line, tuple(notes), png)
+    seal = seal_of(drawn["wide"], drawn["narrow"])
+    return Figure(id, title, subtitle, alt, drawn["wide"], drawn["narrow"], data, line, tuple(notes), seal, png)
 
 
 # --- axes ---------------------------------------------------------------------------------------------------
@@ -152,7 +157,8 @@ def tick_text(tick: float, ticks: Sequence[float], how: Format) -> str:
     """Return the text of one tick, with as many decimals as the ticks need."""
     step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
     decimals = next(d for d in range(6) if d == 5 or abs(round(step, d) - step) < 1e-9)
-    return show_number(tick, decimals, signed=how.signed) + ("%" if how.suffix == "%" else "")
+    text = ledger.note(number_text(tick, decimals, signed=how.signed), tick, ledger.AXIS)
+    return text + ("%" if how.suffix == "%" else "")
 
 
 def strokes(

@@ -85,7 +85,7 @@ def require_protected(table: Any) -> ProtectedTable:
     if not isinstance(table, ProtectedTable):
         raise DisclosureError(
             f"Only a protected table can be shown, not a {type(table).__name__}."
-            " Pass the measure rows through disclosure.protect first."
+            " Declare it in the deep dive, so that a release clears it."
         )
     return table
 
@@ -144,24 +144,32 @@ def is_missing(value: Any) -> bool:
 
 def rate_cell(row: Mapping[str, Any], column: str = "rate") -> Cell:
     """Return the rate (or a bound of its interval) of one MEASURE row as a table cell."""
+    ref = _ref(row)
     if row["symbol"] and row["symbol"] != "u":
-        return Cell(symbol=str(row["symbol"]))
+        return Cell(symbol=str(row["symbol"]), ref=ref)
     value = row[column]
     if is_missing(value):
-        return Cell(symbol="x")
+        return Cell(symbol="x", ref=ref)
     how = measure_format(str(row["measure"])).with_decimals(row.get("decimals"))
-    return Cell(how.number(float(value)), float(value) * how.scale, symbol=str(row["symbol"]))
+    return Cell(how.number(float(value)), float(value) * how.scale, symbol=str(row["symbol"]), ref=ref)
+
+
+def _ref(row: Mapping[str, Any]) -> str:
+    """Return the id of the row in its release; nothing for a row made from others, such as a difference."""
+    ref = row.get("cell")
+    return "" if is_missing(ref) else str(ref)
 
 
 def count_cell(row: Mapping[str, Any], column: str = "numerator") -> Cell:
     """Return a count of one MEASURE row as a table cell."""
+    ref = _ref(row)
     if row["symbol"] and row["symbol"] != "u":
-        return Cell(symbol=str(row["symbol"]))
+        return Cell(symbol=str(row["symbol"]), ref=ref)
     value = row[column]
     if is_missing(value):
-        return Cell(symbol="x")
+        return Cell(symbol="x", ref=ref)
     decimals = 0 if float(value).is_integer() else 1
-    return Cell(show_number(float(value), decimals), float(value), symbol=str(row["symbol"]))
+    return Cell(show_number(float(value), decimals), float(value), symbol=str(row["symbol"]), ref=ref)
 
 
 def hidden_notes(rows: pd.DataFrame) -> list[str]:
@@ -201,5 +209,8 @@ def single_format(table: ProtectedTable) -> Format:
     formats = [measure_format(str(name)) for name in measures]
     if len({(f.unit, f.scale) for f in formats}) > 1:
         raise ReportError("One figure cannot mix percentages with other units. Draw one figure for each.")
-    published: Any = table.rows["decimals"].dropna() if "decimals" in table.rows.columns else []
+    if "decimals" not in table.rows.columns:
+        return formats[0]
+    # How a hidden figure would have been written says something of it.
+    published: Any = table.rows.loc[table.rows["symbol"] == "", "decimals"].dropna()
     return formats[0].with_decimals(max(published) if len(published) else None)

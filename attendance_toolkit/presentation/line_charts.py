@@ -220,7 +220,7 @@ def _end_labels(
         known = [v for v in values if v.is_shown]
         if not known:
             wanted.append(top + height / 2)
-            blocks.append(wrap_text(f"{name}: hidden", TEXT, width))
+            blocks.append(wrap_text(f"{name}: {_no_value(values)}", TEXT, width))
             continue
         last = known[-1].value
         wanted.append(top + height * (high - last) / (high - low))
@@ -237,11 +237,16 @@ def _end_labels(
             canvas.text(x, y, line, role=f"t{number + 1}", va="center_baseline", weight="bold")
 
 
+def _no_value(values: Sequence[Value]) -> str:
+    """Say why a series has no line at all: hidden, or nothing there."""
+    return "hidden" if any(v.record.get("symbol") == "c" for v in values) else "no figures"
+
+
 def _label_room(lines: _Lines, how: Format, most: float) -> float:
     texts = []
     for series, name in zip(lines.series, lines.names, strict=True):
         known = [v.value for v in lines.of(series) if v.is_shown]
-        texts.append(f"{name} {written(known[-1], how)}" if known else f"{name}: hidden")
+        texts.append(f"{name} {written(known[-1], how)}" if known else f"{name}: {_no_value(lines.of(series))}")
     width = max(text_width(line, TEXT, bold=True) for text in texts for line in wrap_text(text, TEXT, most, bold=True))
     return min(max(width, 40.0), most * 1.35)
 

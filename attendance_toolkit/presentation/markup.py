@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
 import re
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from attendance_toolkit.presentation.blocks import (
     Tile,
     Tiles,
 )
+from attendance_toolkit.presentation.seals import check_seal
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
@@ -45,11 +47,18 @@ def slug(text: str) -> str:
 
 @dataclass
 class PageContext:
-    """What the page knows while its blocks are rendered: numbering, ids in use, and the CSV files."""
+    """What the page knows while its blocks are rendered: numbering, ids in use, CSV files and drawings.
+
+    ``drawings`` are the sha256 of every drawing put on the page, ``drawn`` the values of the small lines in tiles.
+    ``seal`` is the key figures are sealed with; None takes the one of this process, if it has one.
+    """
 
     head: PageHead | None = None
+    seal: str | None = None
     ids: set[str] = field(default_factory=set)
     tables: dict[str, str] = field(default_factory=dict)
+    drawings: set[str] = field(default_factory=set)
+    drawn: list[float] = field(default_factory=list)
     figure_count: int = 0
     table_count: int = 0
 
@@ -70,6 +79,12 @@ class PageContext:
             raise ReportError(f"Two parts of the page have the id '{wanted}'. Give one of them another id.")
         self.ids.add(wanted)
         return wanted
+
+    def put_drawing(self, svg: str) -> str:
+        """Take note of a drawing that goes on the page, and return it."""
+        if svg:
+            self.drawings.add(hashlib.sha256(svg.encode("utf-8")).hexdigest())
+        return svg
 
     def download_name(self, csv_name: str) -> str:
         """Return the name a downloaded CSV file gets, which says what it is once it lies in a folder."""
@@ -98,7 +113,7 @@ def render(block: Block, context: PageContext | None = None) -> str:
     if isinstance(block, Figure):
         return _figure(block, context)
     if isinstance(block, Tiles):
-        return _tiles(block)
+        return _tiles(block, context)
     if isinstance(block, Findings):
         heading = f"<h3>{text_html(block.title)}</h3>\n" if block.title else ""
         items = "\n".join(f"<li>{text_html(sentence)}</li>" for sentence in block.sentences)
@@ -150,7 +165,9 @@ def _cell(cell: Cell, column: Column, notes: dict[str, int]) -> str:
     if cell.symbol and cell.shown == cell.symbol:
         classes.append("sym")
     marker = f' <span class="ref">[note {notes[cell.note]}]</span>' if cell.note else ""
-    start = f'<td class="{" ".join(classes)}">' if classes else "<td>"
+    kind = f' class="{" ".join(classes)}"' if classes else ""
+    ref = f' data-cell="{cell.ref}"' if cell.ref else ""
+    start = f"<td{kind}{ref}>"
     return f"{start}{text_html(cell.shown) or '&nbsp;'}{marker}</td>"
 
 
@@ -304,6 +321,7 @@ def _table(table: Table, context: PageContext) -> str:
 
 
 def _figure(figure: Figure, context: PageContext) -> str:
+    check_seal(figure.seal, figure.svg_wide, figure.svg_narrow, name=figure.id, key=context.seal)
     context.figure_count += 1
     number = context.figure_count
     element_id = context.take_id(figure.id)
@@ -316,8 +334,8 @@ def _figure(figure: Figure, context: PageContext) -> str:
     parts = [
         f'<figure id="{element_id}">',
         f'<figcaption><strong class="title">Figure {number}: {text_html(figure.title)}</strong>{subtitle}</figcaption>',
-        f'<div class="wide">{_labelled(figure.svg_wide, label)}</div>',
-        f'<div class="narrow">{_labelled(figure.svg_narrow, label)}</div>',
+        f'<div class="wide">{context.put_drawing(_labelled(figure.svg_wide, label))}</div>',
+        f'<div class="narrow">{context.put_drawing(_labelled(figure.svg_narrow, label))}</div>',
         _small_print(figure, context),
         f"<details>\n<summary>Data for figure {number}</summary>",
         _table_element(figure.data, data_id, ""),
@@ -383,17 +401,18 @@ def sparkline(
     )
 
 
-def _tile(tile: Tile) -> str:
+def _tile(tile: Tile, context: PageContext) -> str:
     comparison = f'<p class="comparison">{text_html(tile.comparison)}</p>' if tile.comparison else ""
-    line = sparkline(tile.spark, label=tile.spark_label)
+    line = context.put_drawing(sparkline(tile.spark, label=tile.spark_label))
+    context.drawn += [value for value in tile.spark if value is not None]
     return (
         f'<li class="tile"><p class="label">{text_html(tile.label)}</p>'
         f'<p class="value">{text_html(tile.value)}{line}</p>{comparison}</li>'
     )
 
 
-def _tiles(block: Tiles) -> str:
-    return '<ul class="tiles">\n' + "\n".join(_tile(tile) for tile in block.tiles) + "\n</ul>"
+def _tiles(block: Tiles, context: PageContext) -> str:
+    return '<ul class="tiles">\n' + "\n".join(_tile(tile, context) for tile in block.tiles) + "\n</ul>"
 
 
 # --- the preview in JupyterLab ------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 import pandas as pd
 
-from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
+from attendance_toolkit.presentation.blocks import Table
+from attendance_toolkit.vocabulary.rounding import number_text, round_half_up, show_number
 
 Record = Mapping[str, Any]
 
@@ -158,3 +159,26 @@ def sentence_list(items: list[str]) -> str:
     'Primary, Secondary and Special'
     """
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def hidden_share(tables: Iterable[Table]) -> str:
+    """Say how many of the figures in tables are hidden; empty text where none is.
+
+    The numbers are about the page, not about pupils: the gate counts the cells of the finished page itself.
+
+    >>> from attendance_toolkit.presentation.blocks import Cell, Column, Row
+    >>> cells = (Cell("5.5", 5.5), Cell(symbol="c"), Cell(symbol="z"))
+    >>> columns = (Column("Phase"), Column("A"), Column("B"), Column("C"))
+    >>> hidden_share([Table("t", "T", "", columns, (Row("Primary", cells),))])
+    '1 of 2 figures in the tables of this page is hidden to protect small numbers (50.0%).'
+    """
+    cells = [cell for table in tables for row in table.rows for cell in row.cells]
+    hidden = sum(cell.symbol == "c" for cell in cells)
+    figures = hidden + sum(cell.value is not None for cell in cells)
+    if not hidden:
+        return ""
+    share = number_text(100 * hidden / figures, 1)
+    return (
+        f"{number_text(hidden)} of {number_text(figures)} figures in the tables of this page"
+        f" {'is' if hidden == 1 else 'are'} hidden to protect small numbers ({share}%)."
+    )

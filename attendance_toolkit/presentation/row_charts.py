@@ -71,7 +71,10 @@ def _items(
     *,
     sort: bool,
 ) -> list[_Item]:
-    """Return the categories in drawing order: by shown value, hidden ones last in their given order."""
+    """Return the categories in drawing order: by shown value, those without one last by name.
+
+    The order they came in might be that of the exact figures, which a hidden value must not keep.
+    """
     cells = cells_by(table, [category], id)
     chosen = set(highlight) if isinstance(highlight, (list, tuple, set)) else {highlight}
     items = [
@@ -81,7 +84,7 @@ def _items(
     if not items:
         raise ReportError(f"Figure '{id}' has no rows to draw.")
     if sort:
-        items.sort(key=lambda item: -item.value.value if item.value.is_shown else math.inf)
+        items.sort(key=lambda item: (-item.value.value if item.value.is_shown else math.inf, item.label))
     return items
 
 
@@ -266,7 +269,11 @@ def _symbol(item: _Item) -> str:
 
 
 def _legend_for(items: Sequence[_Item]) -> list[str]:
-    return [] if all(item.value.is_shown for item in items) else ["Rows without a value stand last, with their symbol."]
+    return (
+        []
+        if all(item.value.is_shown for item in items)
+        else ["Rows without a value stand last, by name, with their symbol."]
+    )
 
 
 def _horizontal_zero_note(low: float) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import pandas as pd
+
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import ReportError
 from attendance_toolkit.presentation.blocks import Cell, Column, Row, Table
@@ -158,10 +160,16 @@ def table_from_rows(
     An entry is a Cell, text, a number (shown with thousands commas, whole or with one decimal) or None
     (not available). The figures must already be fit to show.
 
+    Raises
+    ------
+    DisclosureError
+        ``rows`` is a DataFrame, or a row is a Series: nothing says that its figures were cleared.
+
     >>> phases = [("Primary", 18000)]
     >>> table_from_rows(id="t", title="T", columns=["Phase", "Enrolments"], rows=phases).rows[0].cells
     (Cell(text='18,000', value=18000, symbol='', note=''),)
     """
+    rows = _refuse_frames(rows)
     heads = tuple(
         entry if isinstance(entry, Column) else Column(entry, align="left" if index == 0 else "right")
         for index, entry in enumerate(columns)
@@ -170,6 +178,17 @@ def table_from_rows(
         row if isinstance(row, Row) else Row(str(row[0]), tuple(_as_cell(entry) for entry in row[1:])) for row in rows
     )
     return Table(id, title, subtitle, heads, body, source, tuple(notes))
+
+
+def _refuse_frames(rows: Iterable[Row | Sequence[Any]]) -> list[Row | Sequence[Any]]:
+    """Return the rows as a list, unless they are pandas objects."""
+    if isinstance(rows, pd.DataFrame):
+        require_protected(rows)
+    found = list(rows)
+    for row in found:
+        if isinstance(row, pd.Series):
+            require_protected(row)
+    return found
 
 
 def _as_cell(entry: Any) -> Cell:

@@ -7,6 +7,7 @@ output is how pupil records leak.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from html import unescape
@@ -21,9 +22,12 @@ from traitlets.config import Config
 from attendance_toolkit.errors import ReportError
 from attendance_toolkit.presentation.blocks import (
     MIME,
+    SAID,
     Block,
+    Figure,
     PageHead,
     Result,
+    Table,
     block_from_document,
 )
 from attendance_toolkit.presentation.markup import (
@@ -33,7 +37,9 @@ from attendance_toolkit.presentation.markup import (
     render,
     slug,
 )
+from attendance_toolkit.presentation.narrative import hidden_share
 from attendance_toolkit.presentation.style import FONT_STACK, css_variables
+from attendance_toolkit.vocabulary import ledger
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,12 +74,22 @@ class PageOutputs:
         The rows of ``result.json``.
     head
         Title block, with area and year.
+    said
+        Every number noted while the page's blocks were made: text, value before rounding, what it is about
+        (``vocabulary.ledger``). Values drawn in the tiles' small lines have no text.
+    drawings
+        sha256 of every drawing on the page.
+    styles
+        sha256 of the template's style sheet, filled in for this page.
     """
 
     html: str
     tables: dict[str, str]
     result: list[dict[str, Any]]
     head: PageHead
+    said: tuple[ledger.Entry, ...] = ()
+    drawings: frozenset[str] = frozenset()
+    styles: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -107,11 +123,12 @@ _TAG = re.compile(r"<[^>]+>")
 class _PageBuilder:
     """Walks the cells once and gathers sections, CSV files and headline numbers."""
 
-    def __init__(self, head: PageHead) -> None:
+    def __init__(self, head: PageHead, seal: str | None = None) -> None:
         self.head = head
-        self.context = PageContext(head=head, ids={"main", "contents-title"})
+        self.context = PageContext(head=head, ids={"main", "contents-title"}, seal=seal)
         self.sections = [_Section()]
         self.result: list[dict[str, Any]] = []
+        self.data: list[Table] = []
         self._markdown = mistune.create_markdown(renderer=_PageRenderer())
 
     def add_markdown(self, source: str, cell: int) -> None:
@@ -139,6 +156,8 @@ class _PageBuilder:
         if isinstance(block, Result):
             self.result += [dict(row) for row in block.rows]
             return
+        if isinstance(block, (Table, Figure)):
+            self.data.append(block.data if isinstance(block, Figure) else block)
         try:
             self._add(render(block, self.context))
         except ReportError as error:
@@ -153,6 +172,16 @@ class _PageBuilder:
         while name in self.context.ids:
             name, number = f"{wanted}-{number}", number + 1
         return self.context.take_id(name)
+
+
+def _said(nb: NotebookNode) -> tuple[ledger.Entry, ...]:
+    """Return what the blocks of a notebook carry of the ledger, each entry once, in their order."""
+    found: dict[ledger.Entry, None] = {}
+    for cell in nb.cells:
+        for output in cell.get("outputs", []) if cell.cell_type == "code" else []:
+            for text, value, kind in output.get("data", {}).get(MIME, {}).get(SAID, []):
+                found[(str(text), None if value is None else float(value), str(kind))] = None
+    return tuple(found)
 
 
 def _cell_blocks(nb: NotebookNode) -> list[tuple[int, NotebookNode, list[Block]]]:
@@ -206,8 +235,16 @@ def frame_values(
     synthetic: bool,
     document_title: str,
     index_href: str = "",
+    marking: str = "",
 ) -> dict[str, Any]:
-    """Return everything ``frame.html.j2`` needs."""
+    """Return everything ``frame.html.j2`` needs.
+
+    Parameters
+    ----------
+    marking
+        Protective marking, such as OFFICIAL-SENSITIVE; stands in header and footer and on every printed page.
+    """
+    marks = [mark for mark in (marking, SYNTHETIC.upper() if synthetic else "") if mark]
     return {
         "csp": CONTENT_SECURITY_POLICY,
         "light": css_variables("light"),
@@ -222,9 +259,23 @@ def frame_values(
         "synthetic": synthetic,
         "synthetic_banner": SYNTHETIC_BANNER,
         "document_title": f"{document_title} ({SYNTHETIC.lower()})" if synthetic else document_title,
-        "print_title": _css_string(f"{SYNTHETIC.upper()}. {document_title}" if synthetic else document_title),
+        "print_title": _css_string(". ".join([*marks, document_title])),
         "index_href": index_href,
+        "marking": marking,
+        "print_marking": _css_string(marking),
     }
+
+
+_STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
+
+
+def style_hashes(frame: str) -> frozenset[str]:
+    """Return the sha256 of every style sheet in a page's frame.
+
+    >>> len(style_hashes("<style>p{}</style>"))
+    1
+    """
+    return frozenset(hashlib.sha256(text.encode("utf-8")).hexdigest() for text in _STYLE.findall(frame))
 
 
 class PageExporter(TemplateExporter):
@@ -237,7 +288,9 @@ class PageExporter(TemplateExporter):
     export_from_notebook = "Attendance page"
     output_mimetype = "text/html"
 
-    def __init__(self, config: Config | None = None, *, index_href: str = "", **options: Any) -> None:
+    def __init__(
+        self, config: Config | None = None, *, index_href: str = "", seal: str | None = None, **options: Any
+    ) -> None:
         # extra_template_basedirs must reach the constructor: nbconvert looks for the template there already.
         super().__init__(
             config=config,
@@ -246,6 +299,7 @@ class PageExporter(TemplateExporter):
             **options,
         )
         self.index_href = index_href
+        self.seal = seal
 
     def _file_extension_default(self) -> str:
         return ".html"
@@ -268,7 +322,7 @@ class PageExporter(TemplateExporter):
         if len(heads) != 1:
             raise ReportError(f"The notebook shows {len(heads)} title blocks (PageHead); a page needs exactly one.")
         head = heads[0]
-        builder = _PageBuilder(head)
+        builder = _PageBuilder(head, self.seal)
         for number, cell, blocks in cells:
             tags = cell.get("metadata", {}).get("tags", [])
             if cell.cell_type == "markdown" and NOTEBOOK_ONLY not in tags:
@@ -281,35 +335,62 @@ class PageExporter(TemplateExporter):
         if year not in document_title:
             document_title = f"{document_title}, {year}"
         resources = dict(resources or {})
-        resources["page"] = frame_values(
+        hidden = hidden_share(builder.data)
+        values = frame_values(
             title=head.title,
             subtitle=head.subtitle,
             facts=head.facts,
-            footer=head.footer,
+            footer=((("Hidden figures", hidden),) if hidden else ()) + head.footer,
             contents=tuple((s.id, unescape(_TAG.sub("", s.title))) for s in builder.sections if s.id),
             body="\n".join(html for html in (section.html() for section in builder.sections) if html),
             synthetic=head.synthetic,
             document_title=document_title,
             index_href=self.index_href,
+            marking=head.marking,
         )
+        resources["page"] = values
         # The page is already gathered: nbconvert only fills the template, so it need not copy the outputs.
         shell = NotebookNode(nbformat=4, nbformat_minor=5, metadata=NotebookNode(), cells=[])
         html, resources = super().from_notebook_node(shell, resources, **options)
-        resources["attendance"] = {"tables": builder.context.tables, "result": builder.result, "head": head}
+        drawn = tuple(("", value, ledger.FIGURE) for value in builder.context.drawn)
+        resources["attendance"] = {
+            "tables": builder.context.tables,
+            "result": builder.result,
+            "head": head,
+            "said": _said(nb) + drawn,
+            "drawings": frozenset(builder.context.drawings),
+            "styles": self._styles(values),
+        }
         return html, resources
 
+    def _styles(self, values: dict[str, Any]) -> frozenset[str]:
+        """Return the hashes of the template's own style sheets, from a frame in which nothing of the page stands."""
+        bare = {**values, "body": "", "title": "", "subtitle": "", "facts": (), "footer": (), "contents": ()}
+        return style_hashes(str(self.environment.get_template("frame.html.j2").render(page=bare)))
 
-def collect_outputs(nb: NotebookNode, *, index_href: str = "") -> PageOutputs:
+
+def collect_outputs(nb: NotebookNode, *, index_href: str = "", seal: bytes | str | None = None) -> PageOutputs:
     """Return page, CSV files and headline numbers of an executed notebook.
 
     Parameters
     ----------
     index_href
         Relative address of the index of all areas; empty leaves the link out, as for a page sent by itself.
+    seal
+        The run's key, which kernels have in ``ATTENDANCE_SEAL`` (bytes stand for their hexadecimal text); by default
+        that of this process. With a key, a figure our chart functions did not draw in this run is refused.
+
+    Raises
+    ------
+    ReportError
+        As ``PageExporter.from_notebook_node``.
+    DisclosureError
+        A figure has not the seal of this run.
     """
-    html, resources = PageExporter(index_href=index_href).from_notebook_node(nb)
+    key = seal.hex() if isinstance(seal, bytes) else seal
+    html, resources = PageExporter(index_href=index_href, seal=key).from_notebook_node(nb)
     found = resources["attendance"]
-    return PageOutputs(html, found["tables"], found["result"], found["head"])
+    return PageOutputs(html=html, **found)
 
 
 def render_frame(values: dict[str, Any]) -> str:
@@ -326,4 +407,5 @@ __all__ = [
     "collect_outputs",
     "frame_values",
     "render_frame",
+    "style_hashes",
 ]

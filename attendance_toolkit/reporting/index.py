@@ -1,31 +1,36 @@
-"""The page over all areas, and the checksums of everything beside it."""
+"""The page over all areas, and the checksums of everything beside it.
+
+It shows nothing of its own: every number is one a finished page was cleared to show (``result.json``), or the difference
+the page itself worked out, and carries the id of its row in the release. The restricted folder has an index of its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from attendance_toolkit.errors import NoDataError, ReportError, VocabularyError
+from attendance_toolkit.disclosure.gate.evidence import Evidence
+from attendance_toolkit.disclosure.gate.findings import Finding
+from attendance_toolkit.errors import DisclosureError, NoDataError, ReportError
 from attendance_toolkit.presentation.formats import CHANGE, measure_format
 from attendance_toolkit.presentation.markup import sparkline, text_html
-from attendance_toolkit.reporting.exporter import frame_values, render_frame
+from attendance_toolkit.reporting.exporter import frame_values, render_frame, style_hashes
+from attendance_toolkit.reporting.finished import Report, read_reports
 from attendance_toolkit.reporting.page_lint import lint_page
-from attendance_toolkit.vocabulary.calendar import (
-    parse_academic_year,
-    show_academic_year,
-)
+from attendance_toolkit.reporting.restricted import CHECKSUMS, is_restricted
+from attendance_toolkit.vocabulary import ledger
+from attendance_toolkit.vocabulary.audiences import INTERNAL, SENSITIVE
+from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS
 from attendance_toolkit.vocabulary.series import SERIES
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
-
-CHECKSUMS = "sha256sums.txt"
 
 #: Measure and its header, in the order of the columns.
 _SHOWN = (
@@ -35,31 +40,13 @@ _SHOWN = (
 )
 _WORDS = (
     "Up or Down is written only where the 95% interval of the change leaves out 0; otherwise Similar."
-    " The change in percentage points stands in brackets; it is worked out before rounding."
+    " The change in percentage points stands in brackets; it is worked out before the rates are cut to one decimal."
     " A change without a word has no interval."
 )
+#: Id of a row of the release.
+_REF = re.compile(r"c[0-9a-f]{10}")
 #: Group values that mean everybody.
 _WHOLE = (ALL, ALL_SCHOOLS, "", None)
-
-
-@dataclass(frozen=True)
-class _Report:
-    """One finished report: where it lies and its headline numbers."""
-
-    href: str
-    name: str
-    academic_year: int
-    rows: tuple[Mapping[str, Any], ...]
-    is_synthetic: bool
-
-    @property
-    def area(self) -> tuple[str, str]:
-        """Code and name of the area the report is about."""
-        for row in self.rows:
-            if row.get("area_code"):
-                return str(row["area_code"]), str(row.get("area") or row["area_code"])
-        folder = self.href.split("/")[0]
-        return folder, folder.replace("-", " ").capitalize()
 
 
 def change_word(lower: float | None, upper: float | None) -> str:
@@ -75,30 +62,132 @@ def change_word(lower: float | None, upper: float | None) -> str:
     return "Down" if upper < 0 else "Similar"
 
 
-def write_index(out_dir: str | os.PathLike[str]) -> Path:
+@dataclass(frozen=True)
+class IndexPage:
+    """An index and what the gate needs to hold it against.
+
+    Attributes
+    ----------
+    html
+        The page.
+    rows
+        The rows of every ``result.json`` it is made from. Their ``cell`` is the id in the release.
+    said, drawings, styles
+        As in ``exporter.PageOutputs``: the numbers written, the sha256 of every drawing and of the style sheet.
+    links
+        Where the pages lie, from the index.
+    """
+
+    html: str
+    rows: tuple[Mapping[str, Any], ...]
+    said: tuple[ledger.Entry, ...] = ()
+    drawings: frozenset[str] = frozenset()
+    styles: frozenset[str] = frozenset()
+    links: tuple[str, ...] = ()
+
+
+Check = Callable[[IndexPage], Sequence[Finding]]
+
+
+def write_index(out_dir: str | os.PathLike[str], *, check: Check | None = None) -> Path:
     """Write ``index.html`` over every report under a folder, and the checksums of all files.
 
-    Reads ``<area>/<year>/<name>/result.json`` and ``manifest.json``. The same reports give the same bytes.
+    Reads ``<area>/<year>/<name>/result.json`` and ``manifest.json``. The same reports give the same bytes. In a
+    restricted folder the page is marked; anywhere else no page with nothing hidden may lie.
+
+    Parameters
+    ----------
+    check
+        The gate: what it finds refuses the page.
 
     Raises
     ------
     NoDataError
         There is no report under the folder.
+    DisclosureError
+        An internal page lies in a folder that is not restricted, or the gate refuses the page.
     ReportError
         A ``result.json`` cannot be read, or the page does not pass its own checks.
     """
     folder = Path(out_dir)
-    reports = _read_reports(folder)
-    if not reports:
-        raise NoDataError("There is no finished report in the output folder, so there is nothing to list.")
-    html = index_html(reports)
-    findings = lint_page(html)
+    page = index_page(folder)
+    findings = lint_page(page.html)
     if findings:
         raise ReportError("The index page did not pass its checks: " + " ".join(findings))
+    refused = list(check(page)) if check is not None else []
+    if refused:
+        raise DisclosureError("The index page was refused by the gate: " + " ".join(map(str, refused)))
     path = folder / "index.html"
-    _write(path, html)
+    _write(path, page.html)
     _write(folder / CHECKSUMS, checksums(folder))
     return path
+
+
+def index_page(folder: Path) -> IndexPage:
+    """Return the index of the reports under a folder, without writing it.
+
+    Raises
+    ------
+    NoDataError, DisclosureError, ReportError
+        As ``write_index``.
+    """
+    reports = read_reports(folder)
+    if not reports:
+        raise NoDataError("There is no finished report in the output folder, so there is nothing to list.")
+    is_internal = is_restricted(folder)
+    inside = [report.href for report in reports if report.audience == INTERNAL]
+    if inside and not is_internal:
+        raise DisclosureError(
+            f"{len(inside)} of the pages in the folder for partners are internal, with nothing hidden, the first of them"
+            f" {inside[0]}. Move them into the restricted folder, or delete them, and write the index again."
+        )
+    drawings: set[str] = set()
+    with _noting() as said:
+        values = _index_values(reports, drawings, marking=SENSITIVE if is_internal else "")
+    rows = tuple(row for report in reports for row in report.rows)
+    # From a frame in which nothing of the page stands: the page does not vouch for its own style sheet.
+    bare = render_frame({**values, "body": "", "title": "", "subtitle": "", "facts": (), "footer": ()})
+    links = tuple(report.href for report in reports)
+    return IndexPage(render_frame(values), rows, tuple(said), frozenset(drawings), style_hashes(bare), links)
+
+
+def index_evidence(page: IndexPage, *, threshold: int | None = 10) -> Evidence:
+    """Return where every number of an index may come from, for the gate (``disclosure.gate.check_page``).
+
+    Parameters
+    ----------
+    threshold
+        Smallest count of pupils the policy shows.
+    """
+    cells = {str(row["cell"]): row for row in page.rows if row.get("cell")}
+    others = [row for row in page.rows if not row.get("cell")]
+    names = {str(row["area"]) for row in page.rows if row.get("area")}
+    return Evidence(
+        cells=cells,
+        said=page.said,
+        drawings=page.drawings,
+        styles=page.styles,
+        words=(*sorted(names), CHECKSUMS, *page.links),
+        derived=tuple(others),
+        threshold=threshold,
+    )
+
+
+@contextmanager
+def _noting() -> Iterator[list[ledger.Entry]]:
+    """Note the numbers written meanwhile, as while a notebook's page is made."""
+    before = os.environ.get(ledger.OUTPUT_VARIABLE)
+    os.environ[ledger.OUTPUT_VARIABLE] = "page"
+    ledger.drain()
+    noted: list[ledger.Entry] = []
+    try:
+        yield noted
+    finally:
+        noted += ledger.drain()
+        if before is None:
+            del os.environ[ledger.OUTPUT_VARIABLE]
+        else:
+            os.environ[ledger.OUTPUT_VARIABLE] = before
 
 
 def checksums(folder: Path) -> str:
@@ -118,42 +207,6 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _read_reports(folder: Path) -> list[_Report]:
-    reports = []
-    for path in sorted(folder.glob("*/*/*/result.json"), key=lambda p: p.relative_to(folder).as_posix()):
-        here = path.parent
-        if not (here / "index.html").is_file():
-            continue
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
-            manifest_path = here / "manifest.json"
-            manifest = json.loads(manifest_path.read_text(encoding="utf-8")) if manifest_path.is_file() else {}
-        except ValueError as error:
-            name = path.relative_to(folder).as_posix()
-            raise ReportError(f"{name} is not a JSON file. Make this report again.") from error
-        relative = here.relative_to(folder).as_posix()
-        _, year_text, name = relative.split("/")
-        reports.append(
-            _Report(
-                quote(f"{relative}/index.html"), name, _year_of(year_text, rows), tuple(rows),
-                _is_synthetic(manifest, rows),
-            )
-        )  # fmt: skip
-    return reports
-
-
-def _year_of(folder: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    try:
-        return parse_academic_year(folder)
-    except VocabularyError:
-        return max((int(row["academic_year"]) for row in rows if row.get("academic_year")), default=0)
-
-
-def _is_synthetic(manifest: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
-    flags = [manifest[key] for key in ("synthetic", "is_synthetic") if key in manifest]
-    return bool(flags[0]) if flags else any(row.get("series") == "synthetic" for row in rows)
-
-
 def _number(row: Mapping[str, Any] | None, key: str = "rate") -> float | None:
     value = row.get(key) if row else None
     return None if value is None or (isinstance(value, float) and math.isnan(value)) else float(value)
@@ -170,11 +223,11 @@ class _AreaLine:
     values: Mapping[str, Mapping[str, Any]]
     changes: Mapping[str, Mapping[str, Any]]
     course: tuple[tuple[int, float | None], ...]
-    pages: tuple[_Report, ...]
+    pages: tuple[Report, ...]
     is_synthetic: bool
 
 
-def _whole_rows(reports: Iterable[_Report], code: str) -> list[Mapping[str, Any]]:
+def _whole_rows(reports: Iterable[Report], code: str) -> list[Mapping[str, Any]]:
     """Return the rows about everybody in the area, those of later reports first."""
     ordered = sorted(reports, key=lambda report: (-report.academic_year, report.name))
     return [
@@ -186,7 +239,7 @@ def _whole_rows(reports: Iterable[_Report], code: str) -> list[Mapping[str, Any]
     ]
 
 
-def _area_line(code: str, name: str, reports: list[_Report]) -> _AreaLine:
+def _area_line(code: str, name: str, reports: list[Report]) -> _AreaLine:
     # A page of another kind (a printed report checked, say) has no rates and does not set the year of the line.
     shown = {measure for measure, _ in _SHOWN}
     rated = [report for report in reports if any(row.get("measure") in shown for row in report.rows)]
@@ -216,6 +269,12 @@ def _area_line(code: str, name: str, reports: list[_Report]) -> _AreaLine:
     )  # fmt: skip
 
 
+def _ref(row: Mapping[str, Any] | None) -> str:
+    """Return the attribute with the id of a row of the release; nothing for a row made from others."""
+    ref = str((row or {}).get("cell") or "")
+    return f' data-cell="{ref}"' if _REF.fullmatch(ref) else ""
+
+
 def _value_cell(line: _AreaLine, measure: str) -> tuple[str, str]:
     """Return a rate as text and the symbol standing for it, if one does."""
     row = line.values.get(measure)
@@ -237,9 +296,9 @@ def _change_cell(line: _AreaLine, measure: str) -> tuple[str, str]:
     return (f"{word} ({number})" if word else number), ""
 
 
-def index_html(reports: Iterable[_Report]) -> str:
-    """Return the index page."""
-    by_area: dict[str, list[_Report]] = {}
+def _index_values(reports: Iterable[Report], drawings: set[str], *, marking: str = "") -> dict[str, Any]:
+    """Return what the frame needs for the index; the sha256 of each drawing is added to ``drawings``."""
+    by_area: dict[str, list[Report]] = {}
     names: dict[str, str] = {}
     for report in reports:
         code, name = report.area
@@ -254,27 +313,27 @@ def index_html(reports: Iterable[_Report]) -> str:
         span = f"latest year of each area, {show_academic_year(years[0])} to {show_academic_year(years[-1])}"
     series = sorted({line.series for line in lines if line.series})
     data = "; ".join(SERIES[name].label if name in SERIES else name for name in series)
-    facts = [("Areas", str(len(lines))), ("Period", span), *([("Data", data)] if data else [])]
-    table = _table(lines, span, synthetic=synthetic)
+    # A line of the index stands for the pages of its area.
+    facts = [("Areas", ledger.phrase(str(len(lines)), "pages")), ("Period", span), *([("Data", data)] if data else [])]
+    table = _table(lines, span, drawings, synthetic=synthetic)
     body = f'<section aria-labelledby="areas">\n<h2 id="areas">Areas</h2>\n{table}\n</section>'
-    return render_frame(
-        frame_values(
-            title="School attendance: all areas",
-            subtitle="Overall, persistent and severe absence, with the change on the year before",
-            facts=tuple(facts),
-            footer=(
-                ("Up, Down, Similar", _WORDS),
-                ("Trend lines", "Overall absence, all on one scale, so their heights can be compared."),
-                ("Checksums", f"{CHECKSUMS} holds the sha256 of every file in this folder."),
-            ),
-            body=body,
-            synthetic=synthetic,
-            document_title="School attendance: all areas",
-        )
+    return frame_values(
+        title="School attendance: all areas",
+        subtitle="Overall, persistent and severe absence, with the change on the year before",
+        facts=tuple(facts),
+        footer=(
+            ("Up, Down, Similar", _WORDS),
+            ("Trend lines", "Overall absence, all on one scale, so their heights can be compared."),
+            ("Checksums", f"{CHECKSUMS} holds the sha256 of every file in this folder."),
+        ),
+        body=body,
+        synthetic=synthetic,
+        document_title="School attendance: all areas",
+        marking=marking,
     )
 
 
-def _table(lines: list[_AreaLine], span: str, *, synthetic: bool) -> str:
+def _table(lines: list[_AreaLine], span: str, drawings: set[str], *, synthetic: bool) -> str:
     known = [value for line in lines for _, value in line.course if value is not None]
     has_course = any(sum(v is not None for _, v in line.course) > 1 for line in lines)
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
@@ -306,10 +365,11 @@ def _table(lines: list[_AreaLine], span: str, *, synthetic: bool) -> str:
             ):
                 used.add(symbol)
                 kind = ' class="n"' if number else ""
-                cells.append(f"<td{kind}>{text_html(text)}</td>")
+                row = line.values.get(measure) if number else line.changes.get(measure + CHANGE)
+                cells.append(f"<td{kind}{_ref(row)}>{text_html(text)}</td>")
 
         if has_course:
-            cells.append(f"<td>{_course(line, low, high)}</td>")
+            cells.append(f"<td>{_course(line, low, high, drawings)}</td>")
         if has_pages:
             cells.append(f"<td>{_links(line)}</td>")
         name = f'<a href="{line.pages[0].href}">{text_html(line.name)}</a>'
@@ -330,7 +390,7 @@ def _table(lines: list[_AreaLine], span: str, *, synthetic: bool) -> str:
     )
 
 
-def _course(line: _AreaLine, low: float, high: float) -> str:
+def _course(line: _AreaLine, low: float, high: float, drawings: set[str]) -> str:
     shown = [(year, value) for year, value in line.course if value is not None]
     if len(shown) < 2:
         return "x"
@@ -340,7 +400,9 @@ def _course(line: _AreaLine, low: float, high: float) -> str:
         f"Overall absence, {line.name}: {how.short(first)} in {show_academic_year(first_year)},"
         f" {how.short(last)} in {show_academic_year(last_year)}"
     )
-    return sparkline(_every_year(line.course), label=label, low=low, high=high)
+    svg = sparkline(_every_year(line.course), label=label, low=low, high=high)
+    drawings.add(hashlib.sha256(svg.encode("utf-8")).hexdigest())
+    return svg
 
 
 def _every_year(course: tuple[tuple[int, float | None], ...]) -> list[float | None]:

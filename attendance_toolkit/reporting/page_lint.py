@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from attendance_toolkit.disclosure.gate.patterns import PATHS, TRACEBACKS, UPN
+
 MAX_BYTES = 1024 * 1024
 
 #: Directives the page's policy must have.
@@ -64,19 +66,8 @@ _LOADING = frozenset(("src", "srcset", "poster", "data", "background", "action",
 _NO_ALT = re.compile(
     r"^(no description has been provided.*|image|figure|chart|graph|png|svg|plot|picture)$", re.IGNORECASE
 )
-#: A pupil's number, with a right or a wrong check letter.
-_UPN = re.compile(r"(?<![A-Z0-9])[A-HJ-NP-RT-Z]\d{11}[0-9A-HJ-NP-RT-Z](?![A-Z0-9])", re.IGNORECASE)
-_PATHS = (
-    re.compile(r"(?:^|[\s\"'(=,;])/(?:[\w.@-]+/)+[\w.@-]+"),
-    re.compile(r"(?<![A-Za-z])[A-Za-z]:\\[\w.]"),
-    re.compile(r"\\\\[\w.-]+\\[\w.$-]+"),
-    re.compile(r"\bfile:/", re.IGNORECASE),
-)
-_TRACEBACKS = (
-    re.compile(r"Traceback \(most recent call last\)"),
-    re.compile(r"\bFile \"[^\"]*\", line \d+"),
-    re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning): "),
-)
+#: Id of a row of the release, the one thing an element may carry beside its text.
+_REF = re.compile(r"^c[0-9a-f]{10}$")
 _NOT_A_VALUE = frozenset(("nan", "none", "nat", "<na>", "inf", "-inf", "null"))
 _DATA = re.compile(r"data:([\w/+.-]+)((?:;[\w=.-]+)*),([A-Za-z0-9+/=%]*)")
 
@@ -168,6 +159,8 @@ class _Walker(HTMLParser):
                 self.note(f"<{tag}> loads something from elsewhere (style).")
             if name in ("alt", "title", "aria-label", "content") or name.startswith("data-"):
                 self.texts.append(value)
+            if name.startswith("data-") and not (tag == "td" and name == "data-cell" and _REF.match(value)):
+                self.note(f"<{tag}> carries data of its own ({name}).")
         if "hidden" in attributes or re.search(r"display\s*:\s*none", attributes.get("style", "")):
             self.note(f"<{tag}> is hidden: what a reader may not see must not be in the page.")
         href = attributes.get("href", attributes.get("xlink:href"))
@@ -291,11 +284,11 @@ def _leaks(html: str, texts: list[str]) -> list[str]:
     words = "\n".join(texts)
     layers = [bare, words, *_decoded(html)]
     found = []
-    if any(_UPN.search(layer) for layer in layers):
+    if any(UPN.search(layer) for layer in layers):
         found.append("The page holds something shaped like a pupil's UPN.")
-    if any(path.search(layer) for layer in layers[1:] for path in _PATHS):
+    if any(path.search(layer) for layer in layers[1:] for path in PATHS):
         found.append("The page holds a file path.")
-    if any(trace.search(layer) for layer in layers for trace in _TRACEBACKS):
+    if any(trace.search(layer) for layer in layers for trace in TRACEBACKS):
         found.append("The page holds an error message of the program.")
     return found
 

@@ -15,9 +15,11 @@ from tests.unit.deepdives.test_data_quality import year_of
 
 def _page(folder: Path, store: Path, area: str, audience: str) -> Path:
     arguments = ["report", "data_quality", "--area", area, "--year", "2023/24", "--store", str(store)]
-    result = CliRunner().invoke(main, [*arguments, "--audience", audience, "--out", str(folder)])
+    result = CliRunner().invoke(
+        main, [*arguments, "--audience", audience, "--out", str(folder), "--key", str(store.with_name("key"))]
+    )
     assert result.exit_code == 0, result.output
-    return next(folder.rglob("data_quality/index.html"))
+    return next(folder.parent.rglob("data_quality/index.html"))
 
 
 @pytest.fixture(scope="module")

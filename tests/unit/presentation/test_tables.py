@@ -15,6 +15,12 @@ def test_an_unprotected_table_is_refused():
         measure_table(pd.DataFrame(), id="t", rows="phase", title="T")
 
 
+@pytest.mark.parametrize("rows", [pd.DataFrame({"a": ["Primary"]}), [pd.Series(["Primary", 7])]])
+def test_a_frame_is_no_rows_written_out(rows):
+    with pytest.raises(DisclosureError, match=type(rows[0] if isinstance(rows, list) else rows).__name__):
+        table_from_rows(id="t", title="T", columns=["Phase", "Enrolments"], rows=rows)
+
+
 def test_counts_and_rates_stand_side_by_side():
     table = make_tables()[0]
     assert [c.full_heading for c in table.columns[1:3]] == ["Overall absence: Number", "Overall absence: Rate (%)"]

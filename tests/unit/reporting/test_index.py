@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 
 import pytest
 
-from attendance_toolkit.errors import NoDataError, ReportError
-from attendance_toolkit.reporting.index import write_index
+from attendance_toolkit.disclosure.gate.allow import check_page
+from attendance_toolkit.disclosure.gate.findings import Finding
+from attendance_toolkit.errors import DisclosureError, NoDataError, ReportError
+from attendance_toolkit.reporting.index import index_evidence, index_page, write_index
 from attendance_toolkit.reporting.page_lint import lint_page
+from attendance_toolkit.reporting.restricted import open_restricted
 
 MEASURES = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
 
@@ -132,3 +136,109 @@ def test_names_are_escaped(tmp_path):
     html = read(tmp_path)
     assert "<b>" not in html
     assert lint_page(html) == []
+
+
+# --- cleared figures, the gate and the two audiences ----------------------------------------------------------
+
+REF = "c0123456789"
+
+
+def test_figures_carry_the_id_of_their_row_in_the_release(tmp_path):
+    rows = [
+        number(MEASURES[0], 0.07, cell=REF),
+        number(f"{MEASURES[0]}_change", 0.01),
+        number(MEASURES[1], 0.2, cell="bad id"),
+    ]
+    rows += [number(MEASURES[2], None, symbol="c", cell="cfedcba9876")]
+    report(tmp_path, "a/2023-24/overview", rows)
+    html = read(tmp_path)
+    assert f'<td class="n" data-cell="{REF}">7.0</td>' in html
+    assert '<td class="n" data-cell="cfedcba9876">c</td>' in html
+    assert html.count("data-cell") == 2
+    assert lint_page(html) == []
+
+
+def test_the_index_says_what_it_wrote_and_drew(out):
+    page = index_page(out)
+    said = {text for text, value, _ in page.said if value is not None}
+    assert {"7.0", "20.0", "2.0", "\u22121.0", "+1.0", "+0.1"} <= said
+    drawings = re.findall(r"<svg .*?</svg>", page.html, re.DOTALL)
+    assert page.drawings == {hashlib.sha256(svg.encode()).hexdigest() for svg in drawings}
+    assert len(drawings) == 2
+    (style,) = re.findall(r"<style>(.*?)</style>", page.html, re.DOTALL)
+    assert page.styles == {hashlib.sha256(style.encode()).hexdigest()}
+    assert len(page.rows) == 10 * 2 + 1
+
+
+def numbers_and_drawings(page, html):
+    """Return what the gate says of them; links to the pages below are not asked about here."""
+    found = check_page(html, index_evidence(page))
+    return [finding.rule for finding in found if finding.rule not in ("remote_address", "attribute")]
+
+
+def test_the_gate_explains_every_number_and_drawing_of_the_index(out):
+    page = index_page(out)
+    assert numbers_and_drawings(page, page.html) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "instead"),
+    [
+        (">7.0<", ">7.1<"),
+        ("(−1.0)", "(−1.3)"),
+        ("8.0% in 2022/23", "8.4% in 2022/23"),
+        ('<path d="M4', '<path d="M5'),
+        ("<dd>2</dd>", "<dd>3</dd>"),
+        (".banner{", ".banner{color:red;"),
+    ],
+)
+def test_the_gate_refuses_an_index_that_was_changed(out, what, instead):
+    page = index_page(out)
+    assert what in page.html
+    assert numbers_and_drawings(page, page.html.replace(what, instead, 1))
+
+
+def test_the_environment_is_as_before(out, monkeypatch):
+    monkeypatch.delenv("ATTENDANCE_OUTPUT", raising=False)
+    read(out)
+    assert "ATTENDANCE_OUTPUT" not in os.environ
+    monkeypatch.setenv("ATTENDANCE_OUTPUT", "page")
+    read(out)
+    assert os.environ["ATTENDANCE_OUTPUT"] == "page"
+
+
+def test_what_the_gate_finds_refuses_the_index(out):
+    asked = []
+
+    def gate(page):
+        asked.append(page)
+        return [Finding("index.html", "table 1", "unexplained_number", "A number is no cleared figure.")]
+
+    with pytest.raises(DisclosureError, match="unexplained_number"):
+        write_index(out, check=gate)
+    assert not (out / "index.html").exists()
+    assert not (out / "sha256sums.txt").exists()
+    assert len(asked) == 1
+    assert write_index(out, check=lambda page: []).is_file()
+
+
+def test_an_internal_page_in_the_folder_for_partners_stops_the_index(out):
+    report(out, "aldermoor/2023-24/data_quality", [number(MEASURES[0], 0.07)], {"parameters": {"audience": "internal"}})
+    with pytest.raises(DisclosureError, match=r"aldermoor/2023-24/data_quality/index\.html"):
+        read(out)
+    assert not (out / "index.html").exists()
+
+
+def test_the_restricted_folder_has_a_marked_index_of_its_own(tmp_path):
+    room = open_restricted(tmp_path / "inside", tmp_path / "out")
+    report(room.pages, "a/2023-24/overview", rows_of("E1", "Aldermoor"), {"parameters": {"audience": "internal"}})
+    html = read(room.pages)
+    assert lint_page(html) == []
+    assert html.count("<strong>OFFICIAL-SENSITIVE</strong>") == 2
+    assert '@top-center{content:"OFFICIAL-SENSITIVE"' in html
+
+
+def test_pages_for_partners_are_not_marked(out):
+    html = read(out)
+    assert "OFFICIAL" not in html
+    assert "marking" not in html
