@@ -151,7 +151,7 @@ def _write_digests(noted: dict[str, pa.Table], root: Path, prepared: Path, key: 
         sql = "SELECT kind, digest FROM identifier_parts"
         if (root / FILE).is_file():
             sql += f" UNION SELECT kind, digest FROM {parquet([root / FILE])}"
-        # Digests cannot be compressed; trying to is a fifth of the time.
+        # In order, so that the same load gives the same bytes. Digests cannot be compressed; trying to is a fifth of the time.
         target = str(prepared / FILE).replace("'", "''")
         con.execute(f"COPY (FROM ({sql})) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed)")
         counted = dict(con.execute(f"SELECT kind, count(*) FROM {parquet([prepared / FILE])} GROUP BY kind").fetchall())
