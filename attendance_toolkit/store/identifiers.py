@@ -153,7 +153,9 @@ def _write_digests(noted: dict[str, pa.Table], root: Path, prepared: Path, key: 
             sql += f" UNION SELECT kind, digest FROM {parquet([root / FILE])}"
         # In order, so that the same load gives the same bytes. Digests cannot be compressed; trying to is a fifth of the time.
         target = str(prepared / FILE).replace("'", "''")
-        con.execute(f"COPY (FROM ({sql})) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed)")
+        con.execute(
+            f"COPY (FROM ({sql}) ORDER BY kind, digest) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed)"
+        )
         counted = dict(con.execute(f"SELECT kind, count(*) FROM {parquet([prepared / FILE])} GROUP BY kind").fetchall())
     finally:
         con.close()
