@@ -220,3 +220,5 @@ def _xml_rows(head: Head) -> Iterator[tuple[str, str]]:
             "Export the file again.",
             error.lineno,
         ) from None
+    except (OSError, EOFError):
+        raise NotReadableError("file_damaged", "the compressed file is damaged.", "Fetch it again.") from None

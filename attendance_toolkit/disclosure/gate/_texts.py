@@ -6,7 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import unquote
 
 #: Letters of other alphabets that look like Latin ones.
@@ -121,7 +121,7 @@ def decoded_tokens(text: str) -> Iterator[tuple[str, str]]:
         lines = "\n".join(line for line in text.split("\n") if "\\" in line)
         # The same digits are read to base 16 by a style sheet and to base 8 by a program: both are tried.
         for pattern, base in ((_ESCAPE, 16), (_OCTAL, 8)):
-            plain = pattern.sub(lambda match, base=base: _letter(match, base), lines)  # type: ignore[misc]
+            plain = pattern.sub(partial(_letter, base=base), lines)
             if plain != lines:
                 yield "escapes", plain
     for name, tokens, decode in (

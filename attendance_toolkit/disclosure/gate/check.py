@@ -127,7 +127,7 @@ def check_path(
     if not patterns_only:
         for name, content in files.items():
             if zipfile.is_zipfile(io.BytesIO(content)):
-                found += guarded(name, lambda n=name, c=content: _check_archive(n, c, known))  # type: ignore[misc]
+                found += guarded(name, _check_archive, name, content, known)
         rest = {name: content for name, content in files.items() if not zipfile.is_zipfile(io.BytesIO(content))}
         found += _check_numbers(rest, known)
     # Here: the allow-list is of use without the search, which brings readers of many kinds of files.
@@ -199,13 +199,13 @@ def _check_numbers(files: Mapping[str, bytes], known: _Known) -> list[Finding]:
             continue
         found += _changed(start, page, evidence)
         for name, content in page.items():
-            checked = guarded(name, lambda n=name, c=content, e=evidence: check_file(n, c, e))  # type: ignore[misc]
+            checked = guarded(name, check_file, name, content, evidence)
             found += [Finding(start + f.file, f.place, f.rule, f.says) for f in checked]
     for name, content in files.items():
         if PurePosixPath(name).name == CHECKSUMS:
-            found += guarded(name, lambda n=name, c=content: _check_sums(n, c, files))  # type: ignore[misc]
+            found += guarded(name, _check_sums, name, content, files)
         elif name not in seen:
-            found += guarded(name, lambda n=name, c=content: _check_alone(n, c, known))  # type: ignore[misc]
+            found += guarded(name, _check_alone, name, content, known)
     return found
 
 

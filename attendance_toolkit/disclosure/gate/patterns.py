@@ -51,7 +51,8 @@ NUMERIC_DATE = re.compile(
     r"|(?P<a3>\d{1,2})/(?P<b3>\d{1,2})/(?P<y3>\d\d))(?![\d/]|[.-]\d)"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = r"(?P<mon>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"  # noqa: E501
+_MONTH_ENDINGS = ("uary", "ruary", "ch", "il", "", "e", "y", "ust", "t?(?:ember)?", "ober", "ember", "ember")
+_MONTH = f"(?P<mon>{'|'.join(f'{m}(?:{ending})?' for m, ending in zip(_MONTHS, _MONTH_ENDINGS, strict=True))})"
 #: A date with the month's name: 1 May 2012, 1st May 2012, 2012-May-01, May 1, 2012.
 WORDED_DATE = re.compile(
     rf"(?<![\d])(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[ \-/.]{{1,2}}(?:of )?{_MONTH}[ \-/.,]{{1,2}}(?P<y>\d{{4}}|\d\d)"

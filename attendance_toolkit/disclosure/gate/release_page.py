@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attendance_toolkit.disclosure.gate.allow import PAGE, check_csv, check_page, check_result
 from attendance_toolkit.disclosure.gate.evidence import Evidence
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
     from attendance_toolkit.disclosure.gate.identifiers import Identifiers
 
 RESULT, MANIFEST = "result.json", "manifest.json"
-Search = Callable[[bytes, str], list[Finding]]
 
 
-def guarded(name: str, check: Callable[[], list[Finding]]) -> list[Finding]:
-    """Return what a check finds; a check that fails is itself a finding, named by its kind alone.
+def guarded(name: str, check: Callable[..., Iterable[Finding]], *given: Any) -> list[Finding]:
+    """Return what a check of what is given finds; a check that fails is itself a finding, named by its kind alone.
 
     >>> guarded("index.html", lambda: [][0])[0].says
     'The gate failed (IndexError), so nothing is known of this file.'
     """
     try:
-        return check()
+        return list(check(*given))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in the gate, nothing may pass it
         # The message of a foreign error may quote what was read.
         says = f"The gate failed ({type(error).__name__}), so nothing is known of this file."
@@ -74,7 +73,7 @@ def check_release_page(
     for name in sorted({PAGE, RESULT} - set(files)):
         found.append(Finding(name, "", "missing_file", "The file is missing, so the page is not whole."))
     for name, content in files.items():
-        found += guarded(name, lambda n=name, c=content: check_file(n, c, evidence))  # type: ignore[misc]
+        found += guarded(name, check_file, name, content, evidence)
     return found + search_files(files, identifiers, [*allowed, *evidence.words])
 
 
@@ -117,7 +116,7 @@ def search_files(files: Mapping[str, bytes], identifiers: Identifiers, allowed: 
     """Return what the search finds in the files of a page; a search that cannot run refuses."""
     found: list[Finding] = []
     for name, content in files.items():
-        found += guarded(name, lambda n=name, c=content: _search(c, n, files, identifiers, allowed))  # type: ignore[misc]
+        found += guarded(name, _search, content, name, files, identifiers, allowed)
     missing = guarded("", lambda: [unknown] if (unknown := identifiers.finding()) else [])
     return found + missing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import os
 import stat
@@ -311,3 +312,11 @@ def test_names_in_windows_text_and_the_first_file_is_believed(tmp_path):
     (tmp_path / "b.csv").write_text(f"{header}{make_upn(4)},Other,Name\n,No,Upn\n", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     assert [p.name for p in names(tmp_path, make_upn(4)).values()] == ["Élan, Zoë"]
+
+
+def test_a_transfer_file_cut_off_while_it_was_copied_is_said(data, room, tmp_path):
+    rows = "".join(f"<Pupil><UPN>A{n:012d}</UPN><Surname>S{n}</Surname><Forename>F</Forename></Pupil>" for n in range(20_000))
+    whole = gzip.compress(f"<CTfile><CTFpupilData>{rows}</CTFpupilData></CTfile>".encode(), mtime=0)
+    (tmp_path / "cut.xml.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableFileError, match=r"cut\.xml\.gz.*damaged"):
+        make(data, room, identify=[tmp_path / "cut.xml.gz"], key_file=data / "key")
