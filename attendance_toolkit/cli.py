@@ -275,6 +275,10 @@ def make_reports(
     from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_academic_year
 
     entries = list({entry.name: entry for entry in map(find_notebook, names)}.values())
+    for area in areas:
+        # A misspelt name is said before minutes of reading files.
+        if area.casefold() != "all":
+            find_area(area)
     rules = read_policy(policy) if policy else SHARED
     shown_year = show_academic_year(parse_academic_year(year))
     data = Store.open(store) if store else None

@@ -315,7 +315,9 @@ def test_names_in_windows_text_and_the_first_file_is_believed(tmp_path):
 
 
 def test_a_transfer_file_cut_off_while_it_was_copied_is_said(data, room, tmp_path):
-    rows = "".join(f"<Pupil><UPN>A{n:012d}</UPN><Surname>S{n}</Surname><Forename>F</Forename></Pupil>" for n in range(20_000))
+    rows = "".join(
+        f"<Pupil><UPN>A{n:012d}</UPN><Surname>S{n}</Surname><Forename>F</Forename></Pupil>" for n in range(20_000)
+    )
     whole = gzip.compress(f"<CTfile><CTFpupilData>{rows}</CTFpupilData></CTfile>".encode(), mtime=0)
     (tmp_path / "cut.xml.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnreadableFileError, match=r"cut\.xml\.gz.*damaged"):
