@@ -170,8 +170,9 @@ class OverviewData(DeepDive):
         """Published rates by phase, both series, for the areas compared."""
         rows = self.inputs.published_rates()
         full = rows[rows["measure"].isin(TABLE_1 + HEADLINE) & (rows["period"] == "year")]
-        # The census publishes absence only; attendance is what it leaves.
-        census = full[(full["series"] == "census") & ~full["measure"].eq("attendance_rate")]
+        # The census publishes absence only; attendance is what it leaves, for added-up authorities too.
+        full = full[(full["series"] != "census") | full["measure"].ne("attendance_rate")]
+        census = full[full["series"] == "census"]
         return self.inputs.published_table(pd.concat([full, attendance_from_absence(census)], ignore_index=True))
 
     @exact_table

@@ -88,5 +88,6 @@ def row_keys(rows: pd.DataFrame, texts: pd.Series, *, is_published: bool) -> pd.
         names += [*groups, *(name for name in ("series", "dataset", "area_level") if name in rows.columns)]
     text = texts.astype("object")
     for name in names:
-        text = text + "|" + rows[name].astype(str).astype("object")
+        # Not astype(str): that leaves a missing value missing, and with it the whole key, the same for all such rows.
+        text = text + "|" + rows[name].astype("object").map(str)
     return text
