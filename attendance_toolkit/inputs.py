@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_
 from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_academic_year, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, CELL_COUNTS
 from attendance_toolkit.vocabulary.comparators import comparators
+from attendance_toolkit.vocabulary.neighbours import neighbours_of
 from attendance_toolkit.vocabulary.series import SERIES
 
 #: Later than any year: to look at all a file has.
@@ -88,6 +89,34 @@ class Inputs:
         return tuple(dict.fromkeys(wider))
 
     @cached_property
+    def districts(self) -> tuple[Area, ...]:
+        """The local authorities compared with each other, by name: those of the area, or of its combined authority.
+
+        A local authority in no combined authority is compared with its statistical neighbours; England is not compared
+        within itself here.
+        """
+        wider = self.area
+        if self.area.level == "Local authority":
+            if not self.area.combined_authority_code:
+                return _by_name([self.area, *neighbours_of(self.area)])
+            wider = find_area(self.area.combined_authority_code)
+        return () if wider.level == "National" else _by_name(local_authorities_in(wider))
+
+    @cached_property
+    def local_districts(self) -> tuple[Area, ...]:
+        """Those of the districts that the store holds."""
+        held = set(self.store.la_codes()) if self.store is not None else set()
+        return tuple(area for area in self.districts if area.code in held)
+
+    @cached_property
+    def _district_members(self) -> dict[str, Sequence[str]]:
+        """Each district in the store, and the area all of them add up to, if there is one."""
+        codes = [area.code for area in self.local_districts]
+        found: dict[str, Sequence[str]] = {code: [code] for code in codes}
+        wider = self.area.combined_authority_code if self.area.level == "Local authority" else self.area.code
+        return found | ({wider: codes} if wider and len(codes) > 1 else {})
+
+    @cached_property
     def local_members(self) -> dict[str, Sequence[str]]:
         """The area with those of its local authorities that the store holds."""
         assert self.store is not None
@@ -106,6 +135,7 @@ class Inputs:
         counts: Sequence[str] = CELL_COUNTS,
         years: Sequence[int] | None = None,
         keep_unknown: bool = False,
+        districts: bool = False,
     ) -> pd.DataFrame:
         """Return CELLS of the area: exact figures, for tables that a release will clear.
 
@@ -115,6 +145,8 @@ class Inputs:
             Group columns besides area and academic year.
         keep_unknown
             Keep "Unknown" apart in the characteristics in which the policy counts it with another level.
+        districts
+            Cells of every district of the store (``local_districts``), and of the area they add up to.
 
         Raises
         ------
@@ -130,13 +162,15 @@ class Inputs:
                 "Exact figures cannot be read while a release is shown. Declare the table in the deep dive with exact_table,"
                 " so that it is cleared with the others."
             )
+        members = self._district_members if districts else self.local_members
         relation = self.store.pupil_terms(
-            la_codes=list(self.local_members[self.area.code]), academic_years=list(years or self.local_years)
+            la_codes=sorted({code for codes in members.values() for code in codes}),
+            academic_years=list(years or self.local_years),
         )
         cells = absence_cells(relation, ["la_code", "academic_year", *by], rules=rules, counts=counts)
         if not keep_unknown:
             cells = count_unknown_with(cells, self.policy.merge_unknown)
-        return for_areas(cells, self.local_members)
+        return for_areas(cells, members)
 
     def local_table(self, rows: pd.DataFrame, *, topic: str = "absence") -> ExactTable:
         """Return local MEASURE rows as a table of exact figures, to be cleared by a release."""
@@ -146,9 +180,9 @@ class Inputs:
         """Tell a release what readers know beside it: published counts, and which areas add up to which."""
         if self.store is None:
             return
-        members = self.local_members[self.area.code]
-        if len(members) > 1:
-            release.add_members(self.area.code, members)
+        for code, members in (self.local_members | self._district_members).items():
+            if len(members) > 1:
+                release.add_members(code, members)
         if self.published is not None and not self.area.is_synthetic:
             for dataset in ("absence_bands", "annual_geography"):
                 release.add_known(self.published_cells(dataset))
@@ -201,31 +235,41 @@ class Inputs:
             )
         return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
-    def published_cells(self, dataset: str) -> pd.DataFrame:
+    def published_cells(self, dataset: str, *, districts: bool = False) -> pd.DataFrame:
         """Return published CELLS of one dataset up to the year, for the areas compared; empty without files.
 
         A combined authority is its authorities' cells under its own code. Counts are floats, missing where the
         file has none.
+
+        Parameters
+        ----------
+        districts
+            Cells of every district as well (``districts``): those of a combined authority beside the authority's own.
         """
-        codes = [area.code for area in self.compared_areas if not area.is_synthetic]
         if self.published is None:
             return pd.DataFrame()
-        cells = self.published.select(codes).cells
+        places = [*self.compared_areas, *(self.districts if districts else ())]
+        cells = self.published.select([area.code for area in places if not area.is_synthetic]).cells
         chosen = (cells["dataset"] == dataset) & (cells["academic_year"] <= self.academic_year)
         cells = cells[chosen & (cells["period"] == "year")]
-        if self.area.level == "Combined authority":
-            members = {la.code for la in local_authorities_in(self.area)}
-            inside = cells["area_code"].isin(members)
-            cells = cells.assign(area_code=cells["area_code"].where(~inside, self.area.code))
-        cells = self._own_level(cells)
+        combined = [area for area in places if area.level == "Combined authority"]
+        parts = [cells[cells["area_code"].isin([area.code for area in places if area not in combined])]]
+        for area in combined if districts else [area for area in combined if area == self.area]:
+            inside = cells["area_code"].isin([la.code for la in local_authorities_in(area)])
+            parts.append(cells[inside].assign(area_code=area.code))
+        cells = pd.concat(parts, ignore_index=True)
         counts = [name for name in CELL_COUNTS if name in cells.columns]
-        return cells.astype(dict.fromkeys(counts, "float64")).reset_index(drop=True)
+        return cells.astype(dict.fromkeys(counts, "float64"))
 
     def published_table(self, rows: pd.DataFrame) -> ExactTable:
         """Return published rows as a table, with their source in words. They are public, and shown as they are."""
         rows = rows.drop(columns="enrolments", errors="ignore").reset_index(drop=True)
         notes = [SERIES[name].note for name in rows["series"].unique()]
         return ExactTable(rows, " ".join(notes), is_published=True)
+
+
+def _by_name(areas: Iterable[Area]) -> tuple[Area, ...]:
+    return tuple(sorted(areas, key=lambda area: area.name))
 
 
 def open_inputs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attendance_toolkit.disclosure.release import ExactTable, Release
 from attendance_toolkit.disclosure.table import ProtectedTable
@@ -39,6 +39,29 @@ class exact_table:  # noqa: N801 - a decorator, used like property
         return self if instance is None else instance.cleared(self.name)
 
 
+class derived_table:  # noqa: N801 - a decorator, used like property
+    """A table worked out on the page from cleared tables alone: risk ratios, ranks, shrunken estimates.
+
+    Read as an attribute it is a ``ProtectedTable``. The runner makes it again from the cleared tables, so that the gate
+    knows its figures; a method that raises NoDataError has none.
+    """
+
+    def __init__(self, make: Callable[[Any], ProtectedTable]) -> None:
+        self.make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        kept = instance.__dict__.setdefault("_made", {})
+        if self.name not in kept:
+            kept[self.name] = self.make(instance)
+        return kept[self.name]
+
+
 class DeepDive:
     """One area and year; its tables are declared with ``exact_table``.
 
@@ -56,10 +79,7 @@ class DeepDive:
     @classmethod
     def declared(cls) -> Mapping[str, exact_table]:
         """Return the tables of the class by name, in the order of their definition."""
-        found: dict[str, exact_table] = {}
-        for base in reversed(cls.__mro__):
-            found |= {name: value for name, value in vars(base).items() if isinstance(value, exact_table)}
-        return found
+        return _declared(cls, exact_table)
 
     def exact(self, name: str) -> ExactTable:
         """Return a table with exact figures, to be cleared.
@@ -106,14 +126,31 @@ class DeepDive:
     def derived(self) -> list[dict[str, Any]]:
         """Return rows (measure, rate) the page says that are made from cleared figures in a way of its own.
 
-        The gate knows differences, means and the like itself; what it cannot know is listed here. Made by the runner from
-        the cleared tables alone.
+        The gate knows differences, means and the like itself; what it cannot know is listed here: the rows of every
+        ``derived_table``. Made by the runner from the cleared tables alone.
         """
-        return []
+        found: list[dict[str, Any]] = []
+        for name in _declared(type(self), derived_table):
+            try:
+                found += getattr(self, name).rows.to_dict("records")
+            except NoDataError:
+                continue
+        return found
 
     @cached_property
     def _tables(self) -> Tables:
         return self._given or self.inputs.release or _Alone(self)
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _declared(cls: type, kind: type[_Kind]) -> dict[str, _Kind]:
+    """Return what a class and those it is made of declare with a decorator, by name, in the order of definition."""
+    found: dict[str, _Kind] = {}
+    for base in reversed(cls.__mro__):
+        found |= {name: value for name, value in vars(base).items() if isinstance(value, kind)}
+    return found
 
 
 class _Alone:

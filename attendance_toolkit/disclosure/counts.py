@@ -21,6 +21,7 @@ from attendance_toolkit.errors import DisclosureError, did_you_mean
 from attendance_toolkit.vocabulary.columns import ALL, MEASURE_CORE
 from attendance_toolkit.vocabulary.hierarchies import ABSENCE_BANDS, is_total
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
+from attendance_toolkit.vocabulary.statistics import MODELLED
 
 #: The enrolments of a row's group whose characteristic is not known: a group of their own (``unknown_groups``).
 UNKNOWN = "unknown:"
@@ -41,6 +42,7 @@ NOT_GROUPS = (
     "decimals",
     "source",
     "cell",
+    "model",
 )
 
 
@@ -111,6 +113,8 @@ MAKEUPS: dict[str, Makeup] = {
     **{f"overall_absence_rate_without_{group}": _without(group) for group in ("persistent", "severe")},
     **{f"mean_sessions_missed_{group}": _mean(group) for group in ("persistent", "severe")},
     **{f"extra_sessions_missed_{group}": _extra(group) for group in ("persistent", "severe")},
+    # A statistic of a fitted model says no count, and is shown where the counts it is about are.
+    **{name: Makeup(needs=(ENROLMENTS, statistic.behind)) for name, statistic in MODELLED.items()},
 }
 
 
@@ -208,6 +212,7 @@ def claims(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             needs.append(_needs(part, makeup.denominator))
         needs += [_needs(part, count) for count in makeup.needs]
         is_group = not str(measure).startswith(("overall_absence_rate_without", "mean_sessions_missed_", "extra_"))
+        is_group &= measure not in MODELLED
         if is_group and ENROLMENTS in part.columns and measure != ENROLMENTS:
             values.append(_values(part, ENROLMENTS, part[ENROLMENTS]))
     columns = ["row", "count", "value", "contributors", "concentration"]

@@ -79,7 +79,7 @@ def row_ids(keys: pd.Series, letter: str = "c") -> list[str]:
 
 def row_keys(rows: pd.DataFrame, texts: pd.Series, *, is_published: bool) -> pd.Series:
     """Return what makes a row the figure it is, as text: group, measure, band or reason, and its source if published."""
-    names = ["measure", *(name for name in ("band", "reason") if name in rows.columns)]
+    names = ["measure", *(name for name in ("band", "reason", "model") if name in rows.columns)]
     if "characteristic" in rows.columns and "level" not in rows.columns:
         # Of a characteristic as a whole: whether it is known.
         names.append("characteristic")

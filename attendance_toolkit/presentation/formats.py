@@ -15,10 +15,22 @@ from attendance_toolkit.presentation.blocks import Cell
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.measures import MEASURES
 from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.statistics import find_measure
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
 #: Ending of a measure's name that makes it the difference of two of its values.
 CHANGE = "_change"
+#: Unit of a measure -> unit in headers, and what follows a number in running text.
+_UNITS = {
+    "percent": ("%", "%"),
+    "points": ("percentage points", " pp"),
+    "sessions": ("sessions", ""),
+    "count": ("", ""),
+    "ratio": ("", ""),
+    "logit": ("", ""),
+    "p": ("", ""),
+    "rank": ("", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -59,19 +71,16 @@ def measure_format(measure: str) -> Format:
 
     >>> measure_format("overall_absence_rate").short(0.0771)
     '7.7%'
-    >>> measure_format("overall_absence_rate_change").short(-0.0025)
-    '−0.3 pp'
+    >>> measure_format("overall_absence_rate_change").short(-0.0025), measure_format("risk_ratio").short(4.1)
+    ('−0.3 pp', '4.10')
     """
     is_change = measure.endswith(CHANGE)
-    known = MEASURES.get(measure.removesuffix(CHANGE))
+    known = find_measure(measure.removesuffix(CHANGE))
     if known is None:
         raise UnknownColumnError(f"'{measure}' is not a measure. Use one of: {', '.join(MEASURES)}.")
     label = f"{known.label}, change" if is_change else known.label
-    if known.unit == "percent":
-        unit, suffix, scale = ("percentage points", " pp", 100.0) if is_change else ("%", "%", 100.0)
-    else:
-        unit, suffix, scale = known.unit if known.unit != "count" else "", "", 1.0
-    return Format(label, unit, suffix, scale, known.decimals, is_change, known.numerator)
+    unit, suffix = _UNITS["points" if is_change and known.unit == "percent" else known.unit]
+    return Format(label, unit, suffix, known.scale, known.decimals, is_change or known.is_signed, known.numerator)
 
 
 def require_protected(table: Any) -> ProtectedTable:

@@ -18,8 +18,18 @@ class Measure:
     numerator: str
     denominator: str
     unit: str
-    """percent, sessions (per enrolment) or count."""
+    """percent, sessions (per enrolment) or count; of statistics also points (percentage points), ratio, logit, p, rank."""
     decimals: int = 1
+
+    @property
+    def scale(self) -> float:
+        """What the stored figure is multiplied by to be written."""
+        return 100.0 if self.unit in ("percent", "points") else 1.0
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it is written with its sign: a difference, or a coefficient."""
+        return self.unit in ("points", "logit")
 
 
 _ALL = (

@@ -19,10 +19,11 @@ ALLOWED = {
     "store": BASE | {"schema", "store"},
     "loaders": BASE | {"schema", "store", "loaders"},
     "metrics": BASE | {"schema", "metrics"},
+    "models": BASE | {"schema", "metrics", "models"},
     "disclosure": BASE | {"schema", "disclosure"},
     "presentation": BASE | {"disclosure", "presentation"},
     "inputs": BASE | {"loaders", "store", "metrics", "disclosure"},
-    "deepdives": BASE | {"inputs", "metrics", "disclosure", "presentation"},
+    "deepdives": BASE | {"inputs", "metrics", "models", "disclosure", "presentation"},
 }
 FREE = {"reporting", "cli", "notebook", "__init__"}
 

@@ -22,7 +22,7 @@ from attendance_toolkit.disclosure.gate.numbers import NumberCheck, cell_texts
 from attendance_toolkit.disclosure.gate.reading import Element, Page, Text, attribute_texts, read_page
 from attendance_toolkit.disclosure.gate.words import strange_characters
 from attendance_toolkit.vocabulary.calendar import show_academic_year
-from attendance_toolkit.vocabulary.measures import MEASURES
+from attendance_toolkit.vocabulary.statistics import find_measure
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
 PAGE = "index.html"
@@ -350,7 +350,7 @@ def _result_words(row: Mapping[str, Any], numbers: NumberCheck) -> Iterable[tupl
             if not isinstance(value, int) or show_year(value) is None:
                 yield "result", "The academic year is not one."
         elif name == "measure":
-            if str(value) not in MEASURES and not re.fullmatch(r"[a-z_]+(?:_1[05])?(?:_change)?", str(value)):
+            if find_measure(str(value)) is None and not re.fullmatch(r"[a-z_]+(?:_1[05])?(?:_change)?", str(value)):
                 yield "result", "The measure is not one."
         elif name == "id":
             # An id repeats what the row says of itself; any other digits in it say something more.

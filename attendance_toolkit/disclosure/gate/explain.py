@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from attendance_toolkit.intervals import newcombe_interval
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, LABELS
-from attendance_toolkit.vocabulary.measures import MEASURES
 from attendance_toolkit.vocabulary.rounding import round_half_up
+from attendance_toolkit.vocabulary.statistics import find_measure
 
 FloatArray = NDArray[np.float64]
 
@@ -196,8 +196,8 @@ def _float(value: Any) -> float:
 
 
 def _is_percent(measure: Any) -> bool:
-    name = str(measure).removesuffix("_change")
-    return name not in MEASURES or MEASURES[name].unit == "percent"
+    known = find_measure(str(measure).removesuffix("_change"))
+    return known is None or known.scale == 100
 
 
 def _coordinates(rows: pd.DataFrame) -> pd.DataFrame:

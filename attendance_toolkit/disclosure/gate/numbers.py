@@ -16,8 +16,8 @@ from attendance_toolkit.disclosure.gate.words import (
     parts_of,
     words_of,
 )
-from attendance_toolkit.vocabulary.measures import MEASURES
 from attendance_toolkit.vocabulary.rounding import number_text
+from attendance_toolkit.vocabulary.statistics import find_measure
 
 Fault = tuple[str, str]
 
@@ -39,9 +39,9 @@ def cell_texts(row: Mapping[str, Any]) -> set[str]:
     if symbol not in _SYMBOLS_INSTEAD:
         return {str(symbol)}
     name = str(row["measure"])
-    measure = MEASURES.get(name.removesuffix(_CHANGE))
-    is_change = name.endswith(_CHANGE)
-    scale = 100.0 if measure is None or measure.unit == "percent" else 1.0
+    measure = find_measure(name.removesuffix(_CHANGE))
+    is_change = name.endswith(_CHANGE) or (measure is not None and measure.is_signed)
+    scale = 100.0 if measure is None else measure.scale
     decimals = row.get("decimals")
     digits = (measure.decimals if measure else 1) if decimals is None or decimals != decimals else int(decimals)
     found = set()

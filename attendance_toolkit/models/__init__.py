@@ -1,0 +1,1 @@
+"""Statistics fitted to counts. Pure functions: counts in, small frozen results out."""

@@ -1,0 +1,103 @@
+"""Statistics worked out from counts: those of a fitted model, and those made of figures already cleared.
+
+Neither is a count. A *modelled* statistic is fitted to exact counts where these are, and is one more row of a release: it
+is shown where the counts it is about are shown. A *derived* one is worked out on the page from cleared figures alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attendance_toolkit.vocabulary.measures import MEASURES, Measure
+
+
+@dataclass(frozen=True)
+class Statistic(Measure):
+    """A statistic and how it is written.
+
+    Attributes
+    ----------
+    behind
+        The count the statistic is about ("severe_absentees"), for a modelled one; empty for a derived one.
+    """
+
+    behind: str = ""
+
+
+def _modelled(name: str, label: str, unit: str, decimals: int = 1, *, behind: str = "severe_absentees") -> Statistic:
+    return Statistic(name, label, "", "", unit, decimals, behind)
+
+
+def _derived(name: str, label: str, unit: str, decimals: int = 1) -> Statistic:
+    return Statistic(name, label, "", "", unit, decimals)
+
+
+_MODELLED = (
+    # Indirect standardisation: one row an area, beside its crude rate.
+    _modelled("severe_absence_rate_expected", "Severe absence expected from the mix of pupils", "percent", 2),
+    _modelled("severe_absence_rate_standardised", "Severe absence, standardised", "percent", 2),
+    _modelled("severe_absence_ratio", "Observed over expected severe absentees", "ratio", 2),
+    _modelled(
+        "persistent_absence_rate_expected", "Persistent absence expected from the mix of pupils", "percent",
+        behind="persistent_absentees",
+    ),
+    _modelled(
+        "persistent_absence_rate_standardised", "Persistent absence, standardised", "percent",
+        behind="persistent_absentees",
+    ),
+    _modelled(
+        "persistent_absence_ratio", "Observed over expected persistent absentees", "ratio", 2,
+        behind="persistent_absentees",
+    ),
+    # MAIHDA: rows of the column ``model``, "null" or "main effects".
+    _modelled("maihda_intercept", "Intercept, logit scale", "logit", 2),
+    _modelled("maihda_coefficient", "Coefficient, logit scale", "logit", 2),
+    _modelled("maihda_sd", "Standard deviation between strata, logit scale", "logit", 3),
+    _modelled("vpc_latent", "Variance between strata, latent scale", "percent"),
+    _modelled("vpc_response", "Variance between strata, response scale", "percent"),
+    _modelled("pcv", "Variance explained by main effects", "percent"),
+    _modelled("median_odds_ratio", "Median odds ratio", "ratio", 2),
+    _modelled("auc_strata", "AUC of strata, same year", "ratio", 2),
+    _modelled("auc_next_year", "AUC of the strata of the year before", "ratio", 2),
+    _modelled("variance_p_value", "p value of no variance between strata", "p", 3),
+)  # fmt: skip
+
+_DERIVED = (
+    _derived("risk_ratio", "Risk ratio", "ratio", 2),
+    _derived("risk_difference", "Risk difference", "points"),
+    _derived("odds_ratio", "Odds ratio", "ratio", 2),
+    _derived("share_of_absentees", "Share of all severe absentees", "percent"),
+    _derived("share_of_enrolments", "Share of enrolments", "percent"),
+    _derived("share_of_sessions", "Share of sessions missed", "percent"),
+    _derived("stratum_rate", "Severe absence, shrunken estimate", "percent"),
+    _derived("main_effects_rate", "Severe absence by main effects alone", "percent"),
+    _derived("interaction_effect", "Beyond main effects", "points"),
+    _derived("interaction_logit", "Interaction part, logit scale", "logit", 2),
+    _derived("p_value", "p value", "p", 3),
+    _derived("p_value_adjusted", "p value, Benjamini-Hochberg", "p", 3),
+    _derived("reri", "Relative excess risk due to interaction (RERI)", "ratio", 2),
+    _derived("attributable_proportion", "Attributable proportion (AP)", "percent"),
+    _derived("synergy_index", "Synergy index (S)", "ratio", 2),
+    _derived("interaction_contrast", "Interaction contrast", "points"),
+    _derived("interaction_odds_ratio", "Ratio of odds ratios (logit scale)", "ratio", 2),
+    _derived("rank_median", "Median rank", "rank", 0),
+    _derived("probability_highest", "Chance of being among the highest third", "percent", 0),
+    _derived("heterogeneity_p_value", "p value of no difference", "p", 3),
+    _derived("heterogeneity_i2", "Share of differences beyond chance (I²)", "percent", 0),
+    _derived("ratio_of_risk_ratios", "Ratio of risk ratios", "ratio", 2),
+    _derived("rate_gap", "Gap", "points"),
+)
+
+MODELLED = {statistic.name: statistic for statistic in _MODELLED}
+DERIVED = {statistic.name: statistic for statistic in _DERIVED}
+#: The smallest p value that is written: smaller ones are shown as "0.001 or less".
+LEAST_P_VALUE = 0.001
+
+
+def find_measure(name: str) -> Measure | None:
+    """Return a measure or statistic by its name, or None.
+
+    >>> find_measure("pcv").unit, find_measure("enrolments").unit
+    ('percent', 'count')
+    """
+    return MEASURES.get(name) or MODELLED.get(name) or DERIVED.get(name)
