@@ -54,6 +54,66 @@ def newcombe_interval(
     return low, high
 
 
+def contrast_interval(rates: ArrayLike, bounds: tuple[ArrayLike, ArrayLike]) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of a difference of differences of four rates, from each rate's Wilson bounds.
+
+    The contrast is ``(rates[1][1] - rates[1][0]) - (rates[0][1] - rates[0][0])``: Newcombe's interval of the
+    difference of two differences that have Newcombe intervals themselves (Zou and Donner 2008, Statistics in Medicine
+    27, 1693: squared distances to the bounds add up).
+
+    Parameters
+    ----------
+    rates
+        Shape (2, 2, ...), of four independent groups.
+    bounds
+        Lower and upper bounds, each of the shape of ``rates``.
+
+    >>> cases, totals = np.array([[44, 58], [73, 225]]), np.array([[5530, 1930], [3360, 1740]])
+    >>> low, high = contrast_interval(cases / totals, wilson_interval(cases, totals))
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.0673, 0.1041)
+    """
+    p = np.asarray(rates, dtype=float)
+    low, high = (np.asarray(b, dtype=float) for b in bounds)
+    differences = p[:, 1] - p[:, 0]
+    lower, upper = newcombe_interval(p[:, 1], (low[:, 1], high[:, 1]), p[:, 0], (low[:, 0], high[:, 0]))
+    return newcombe_interval(differences[1], (lower[1], upper[1]), differences[0], (lower[0], upper[0]))
+
+
+def jeffreys_interval(count: ArrayLike, total: ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Return the Jeffreys interval of count / total: quantiles of Beta(x + 1/2, n - x + 1/2).
+
+    The lower end is 0 where nothing was counted, the upper 1 where everything was (Brown, Cai and DasGupta 2001,
+    Statistical Science 16, 101). Missing where the total is 0 or missing. Reference values: R ``qbeta``.
+
+    >>> low, high = jeffreys_interval([15, 0], [148, 20])
+    >>> low.round(6).tolist(), high.round(6).tolist()
+    ([0.060449, 0.0], [0.157643, 0.116639])
+    """
+    from scipy.special import betaincinv  # here: the command line starts without scipy
+
+    x = np.asarray(count, dtype=float)
+    n = np.where(np.asarray(total, dtype=float) > 0, np.asarray(total, dtype=float), np.nan)
+    tail = (1 - level) / 2
+    low, high = (betaincinv(x + 0.5, n - x + 0.5, probability) for probability in (tail, 1 - tail))
+    empty = np.isnan(n)
+    return np.where((x == 0) & ~empty, 0.0, low), np.where((x == n) & ~empty, 1.0, high)
+
+
+def byar_interval(count: ArrayLike, z: float = Z95) -> tuple[FloatArray, FloatArray]:
+    """Return Byar's approximation to the exact Poisson limits of a count (Breslow and Day 1987, volume II, p. 69).
+
+    >>> low, high = byar_interval([10, 100, 0])
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([4.787, 81.362, 0.0], [18.391, 121.628, 3.668])
+    """
+    x = np.asarray(count, dtype=float)
+    positive = np.where(x > 0, x, np.nan)
+    low = positive * (1 - 1 / (9 * positive) - z / (3 * np.sqrt(positive))) ** 3
+    high = (x + 1) * (1 - 1 / (9 * (x + 1)) + z / (3 * np.sqrt(x + 1))) ** 3
+    return np.where(x == 0, 0.0, np.maximum(low, 0)), high
+
+
 def ratio_effective_size(
     numerator: ArrayLike,
     denominator: ArrayLike,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from attendance_toolkit.deepdives.data_quality import DataQuality
+from attendance_toolkit.deepdives.districts import Districts
 from attendance_toolkit.deepdives.overview import Overview
 from attendance_toolkit.deepdives.printed_tables import PrintedTables
+from attendance_toolkit.deepdives.severe_absence import SevereAbsence
 from attendance_toolkit.inputs import Inputs, PrintedInputs, open_inputs, open_printed
 from attendance_toolkit.metrics.absence import (
     absence_rate,
@@ -24,11 +26,13 @@ __all__ = [
     "DFE_RULES",
     "EVERYBODY",
     "DataQuality",
+    "Districts",
     "InclusionRules",
     "Inputs",
     "Overview",
     "PrintedInputs",
     "PrintedTables",
+    "SevereAbsence",
     "absence_cells",
     "absence_rate",
     "add_cells",

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from attendance_toolkit.deepdives.overview_data import (
+from attendance_toolkit.deepdives._shared import (
+    COVID_NOTE,
     COVID_YEARS,
-    GROUPS,
+    DEFINED,
     HEADLINE,
     MAINSTREAM,
     NO_DATA_YEARS,
-    TABLE_1,
+    SHORT,
     Lookup,
-    OverviewData,
     Record,
+    capital,
+    count_of,
+    counted,
+    level_words,
+    or_nothing,
+    or_notice,
+    ordered_levels,
+    page_head,
+    rate_of,
+    rounding_note,
 )
+from attendance_toolkit.deepdives.overview_data import GROUPS, TABLE_1, OverviewData
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.absence import record_difference
@@ -45,7 +55,7 @@ from attendance_toolkit.presentation.blocks import (
     Tiles,
 )
 from attendance_toolkit.presentation.figures import bars, small_multiples_by_year
-from attendance_toolkit.presentation.formats import count_cell, rate_cell, source_of
+from attendance_toolkit.presentation.formats import rate_cell, source_of
 from attendance_toolkit.presentation.narrative import (
     change_sentence,
     compared_with,
@@ -57,9 +67,7 @@ from attendance_toolkit.presentation.narrative import (
     sentence_list,
     stands_against,
 )
-from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary.areas import ENGLAND
-from attendance_toolkit.vocabulary.audiences import marking_for
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import (
     ALL,
@@ -75,60 +83,6 @@ from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
 from attendance_toolkit.vocabulary.rounding import number_text, round_half_up, show_number
 from attendance_toolkit.vocabulary.series import SERIES
 
-_SHORT = {
-    "overall_absence_rate": "Overall absence",
-    "persistent_absence_rate": "Persistent absence",
-    "severe_absence_rate": "Severe absence",
-    "attendance_rate": "Attendance rate",
-    "authorised_absence_rate": "Authorised absence",
-    "unauthorised_absence_rate": "Unauthorised absence",
-}
-_DEFINITIONS = (
-    "A session is half a school day. Overall absence is sessions missed over possible sessions, added up before dividing."
-    " Persistent absence: an enrolment that missed 10% or more of its own possible sessions; severe absence: 50% or more."
-    " Intervals are 95% intervals; those of session rates take the pupil as the unit."
-)
-_COVID_NOTE = "The coronavirus pandemic affected attendance and how it was recorded in 2020/21 and 2021/22."
-_DEFINED = {
-    "overall_absence_rate": "sessions missed as a share of possible sessions",
-    "persistent_absence_rate": "enrolments missing 10% or more of their own possible sessions",
-    "severe_absence_rate": "enrolments missing 50% or more of their own possible sessions",
-}
-
-
-def _or_notice(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Show a sentence in place of a block the inputs cannot make: nothing is left out in silence."""
-
-    @functools.wraps(method)
-    def wrapped(self: Overview, *args: Any) -> Any:
-        try:
-            return method(self, *args)
-        except NoDataError as error:
-            return Notice(str(error), "Not available")
-
-    return wrapped
-
-
-def _or_nothing(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Show nothing where the inputs cannot make a block whose section says so already."""
-
-    @functools.wraps(method)
-    def wrapped(self: Overview, *args: Any) -> Any:
-        try:
-            return method(self, *args)
-        except NoDataError:
-            return Result(())
-
-    return wrapped
-
-
-def _rate(record: Record | None) -> Cell:
-    return Cell(symbol="x") if record is None else rate_cell(record)
-
-
-def _count(record: Record | None, name: str = "numerator") -> Cell:
-    return Cell(symbol="x") if record is None else count_cell(record, name)
-
 
 class Overview(OverviewData):
     """The overview of one area and year as blocks; its tables are those of ``OverviewData``."""
@@ -137,49 +91,12 @@ class Overview(OverviewData):
 
     def head(self) -> PageHead:
         """Return the title block and the footer."""
-        inputs = self.inputs
-        series = SERIES[inputs.series] if self.is_local else SERIES["census"]
-        data = [series.label]
-        if self.is_local:
-            assert inputs.store is not None
-            loaded = sorted({str(load["loaded_on"]) for load in inputs.store.manifest.get("loads", [])})
-            data += [f"loaded {loaded[-1]}"] if loaded and not inputs.is_synthetic else []
-        for_whom = (
-            "Partners of the attendance taskforce" if inputs.audience == "partner" else "Local authority staff only"
-        )
-        status = "Published statistics"
-        if self.is_local:
-            status = marking_for(inputs.audience) or "Small numbers hidden"
-        facts = [
-            ("Area", f"{self.area.name} ({self.area.code})"),
-            ("Period", f"Academic year {self.shown_year}"),
-            ("Data", ", ".join(data)),
-            ("Audience", for_whom),
-            ("Status", status),
-        ]
-        tables = [self.published] + ([self.cards] if self.is_local else [])
-        footer = [
-            ("Small numbers", " ".join(dict.fromkeys(table.rule for table in reversed(tables)))),
-            ("Sources", " ".join(dict.fromkeys(table.source for table in reversed(tables)))),
-            ("Definitions", _DEFINITIONS),
-            ("Parameters", f"area {self.area.name}; academic year {self.shown_year}; audience {inputs.audience}"),
-        ]
-        footer.append(("Made with", toolkit_versions()))
-        if inputs.contact:
-            footer.append(("Contact", inputs.contact))
-        if inputs.report_date:
-            footer.append(("Made on", inputs.report_date))
-        return PageHead(
-            f"School attendance in {self.area.name}",
-            f"Absence from school, {self.shown_year}: how much, which pupils, and how it compares",
-            tuple(facts),
-            inputs.is_synthetic,
-            tuple(footer),
-            "overview",
-            self.area.code,
-            self.area.name,
-            self.year,
-            marking_for(inputs.audience),
+        return page_head(
+            self.inputs,
+            report="overview",
+            title=f"School attendance in {self.area.name}",
+            subtitle=f"Absence from school, {self.shown_year}: how much, which pupils, and how it compares",
+            tables=([self.cards] if self.is_local else []) + [self.published],
         )
 
     def tiles(self) -> Tiles:
@@ -188,10 +105,10 @@ class Overview(OverviewData):
         for measure in HEADLINE:
             record = self.own(measure, self.year)
             if not is_shown(record):
-                tiles.append(Tile(_SHORT[measure], "Not available", f"No figure for {self.shown_year}."))
+                tiles.append(Tile(SHORT[measure], "Not available", f"No figure for {self.shown_year}."))
                 continue
             england = self.england(measure, self.year)
-            words = _capital(compared_with(record, england, "England")) if is_shown(england) else ""
+            words = capital(compared_with(record, england, "England")) if is_shown(england) else ""
             spark = tuple((self.own(measure, year) or {"rate": None})["rate"] for year in self._own_years(measure))
             tiles.append(Tile(MEASURES[measure].label, said(record), words, spark))
         severe = self.own("severe_absence_rate", self.year)
@@ -211,7 +128,7 @@ class Overview(OverviewData):
         """Return the sentences of one headline card: "overall", "persistent" or "severe"."""
         made = self._overall_sentences() if kind == "overall" else self._absentee_sentences(kind)
         sentences = tuple(made) or (f"There is no figure for {self.area.name} in {self.shown_year} that can be shown.",)
-        return Findings(sentences, _SHORT[f"{kind}_absence_rate"])
+        return Findings(sentences, SHORT[f"{kind}_absence_rate"])
 
     def _overall_sentences(self) -> Iterable[str]:
         record = self.own("overall_absence_rate", self.year)
@@ -261,7 +178,7 @@ class Overview(OverviewData):
             return
         before, after, change = found
         previous = show_academic_year(academic_year_before(self.year))
-        yield change_sentence(_SHORT[measure], before, after, change, self.shown_year, previous)
+        yield change_sentence(SHORT[measure], before, after, change, self.shown_year, previous)
         if measure != "overall_absence_rate" and after["denominator"] == after["denominator"]:
             equivalent: Any = equivalent_at_current_cohort(
                 after["numerator"], show_number(before["rate"] * 100, 1), after["denominator"]
@@ -276,7 +193,7 @@ class Overview(OverviewData):
         if all(is_shown(record) for record in records):
             mean = three_year_mean([record["rate"] for record in records if record is not None])
             yield (
-                f"The mean of the three yearly rates of {_SHORT[measure].lower()}, {show_academic_year(years[0])} to"
+                f"The mean of the three yearly rates of {SHORT[measure].lower()}, {show_academic_year(years[0])} to"
                 f" {self.shown_year}, is {percent(mean)}."
             )
 
@@ -293,10 +210,7 @@ class Overview(OverviewData):
 
     @property
     def _rounding_note(self) -> str:
-        """Say what changes and gaps are worked out from."""
-        if self.is_local and self.inputs.policy.rounding > 1:
-            return "are worked out from the rounded counts, before the rates are cut to one decimal."
-        return "are worked out before rounding."
+        return rounding_note(self.inputs)
 
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show."""
@@ -331,7 +245,7 @@ class Overview(OverviewData):
 
     # -- trend ---------------------------------------------------------------------------------------
 
-    @_or_notice
+    @or_notice
     def trend(self, measure: str) -> Figure | Notice:
         """Return small multiples by phase: the area, its wider areas and England over the years."""
         records: list[Record] = []
@@ -370,9 +284,9 @@ class Overview(OverviewData):
             series="series_label",
             id=f"trend-{measure.split('_')[0]}",
             title=self._trend_title(measure),
-            subtitle=f"{_capital(_DEFINED[measure])}, {sentence_list([name for name, _ in self._lines()])}, by school type",
+            subtitle=f"{capital(DEFINED[measure])}, {sentence_list([name for name, _ in self._lines()])}, by school type",
             gap_years=NO_DATA_YEARS,
-            notes=(_COVID_NOTE,) if set(COVID_YEARS) & set(self._trend_years()) else (),
+            notes=(COVID_NOTE,) if set(COVID_YEARS) & set(self._trend_years()) else (),
         )
 
     def _lines(self) -> list[tuple[str, str]]:
@@ -397,12 +311,12 @@ class Overview(OverviewData):
                 places[stands_against(record, england)].append(phase.lower())
         parts = [f"{word} England's in {sentence_list(phases)} schools" for word, phases in places.items() if phases]
         if not parts:
-            return f"{_SHORT[measure]} by school type"
-        return f"{_SHORT[measure]} in {self.shown_year} was {sentence_list(parts)}"
+            return f"{SHORT[measure]} by school type"
+        return f"{SHORT[measure]} in {self.shown_year} was {sentence_list(parts)}"
 
     # -- tables --------------------------------------------------------------------------------------
 
-    @_or_notice
+    @or_notice
     def phase_table(self) -> Table | Notice:
         """Return phase by measure for this year and last, England beside the area, each column's series named."""
         columns: list[tuple[Column, Any]] = []
@@ -427,8 +341,8 @@ class Overview(OverviewData):
         rows = []
         for phase in (*MAIN_PHASES, ALL_SCHOOLS):
             for measure in TABLE_1:
-                cells = tuple(_rate(lookup(phase, measure)) for _, lookup in columns)
-                rows.append(Row(_SHORT[measure], cells, phase))
+                cells = tuple(rate_of(lookup(phase, measure)) for _, lookup in columns)
+                rows.append(Row(SHORT[measure], cells, phase))
         return Table(
             "by-school-type",
             f"Attendance and absence by school type, {show_academic_year(previous)} and {self.shown_year}",
@@ -453,7 +367,7 @@ class Overview(OverviewData):
     def _has_series(self, name: str) -> bool:
         return bool((self.published.rows["series"] == name).any())
 
-    @_or_notice
+    @or_notice
     def gap_table(self) -> Table | Notice:
         """Return the gap to England in percentage points by phase and measure, with intervals where there are any."""
         rows = []
@@ -463,7 +377,7 @@ class Overview(OverviewData):
                 england = self._from("census", ENGLAND, measure, self.year, phase)
                 if not (is_shown(own) and is_shown(england)):
                     symbol = (own or {}).get("symbol") or "x"
-                    cells = (_rate(own), _rate(england), Cell(symbol=symbol), Cell(symbol=symbol))
+                    cells = (rate_of(own), rate_of(england), Cell(symbol=symbol), Cell(symbol=symbol))
                 else:
                     gap = record_difference(own, england)
                     bounds = (
@@ -471,8 +385,8 @@ class Overview(OverviewData):
                         if gap["lower"] == gap["lower"]
                         else Cell(symbol="z")
                     )
-                    cells = (_rate(own), _rate(england), rate_cell(gap), bounds)
-                rows.append(Row(_SHORT[measure], cells if self.is_local else cells[:3], phase))
+                    cells = (rate_of(own), rate_of(england), rate_cell(gap), bounds)
+                rows.append(Row(SHORT[measure], cells if self.is_local else cells[:3], phase))
         return Table(
             "gap-to-england",
             f"The gap between {self.area.name} and England, {self.shown_year}",
@@ -497,7 +411,7 @@ class Overview(OverviewData):
         rows = self.groups.select(area_code=self.area.code).rows
         return latest_year(rows, self.year, "figures by pupil group")
 
-    @_or_notice
+    @or_notice
     def group_table(self) -> Table | Notice:
         """Return attendance, persistent and severe absence by pupil characteristic and phase, England beside."""
         lookup = self._groups_lookup
@@ -510,7 +424,7 @@ class Overview(OverviewData):
             pairs = [(ALL, ALL)] + [
                 (name, level)
                 for name in (*GROUPS, "looked_after", "social_worker")
-                for level in _ordered(name, part.loc[part["characteristic"] == name, "level"].unique())
+                for level in ordered_levels(name, part.loc[part["characteristic"] == name, "level"].unique())
             ]
             if part.empty:
                 continue
@@ -528,14 +442,13 @@ class Overview(OverviewData):
                     )
 
                 persistent, severe = own("persistent_absence_rate"), own("severe_absence_rate")
-                cells = [_rate(own("enrolments"))]
-                cells += [_rate(own("attendance_rate"))] if has_attendance else []
-                cells += [_count(persistent), _rate(persistent)]
-                cells += [_rate(own("persistent_absence_rate", ENGLAND))] if has_england else []
-                cells += [_count(severe), _rate(severe)]
-                cells += [_rate(own("severe_absence_rate", ENGLAND))] if has_england else []
-                label = "All pupils" if name == ALL else f"{_GROUP_WORDS.get((name, level), level)}"
-                body.append(Row(label, tuple(cells), phase, name == ALL))
+                cells = [rate_of(own("enrolments"))]
+                cells += [rate_of(own("attendance_rate"))] if has_attendance else []
+                cells += [count_of(persistent), rate_of(persistent)]
+                cells += [rate_of(own("persistent_absence_rate", ENGLAND))] if has_england else []
+                cells += [count_of(severe), rate_of(severe)]
+                cells += [rate_of(own("severe_absence_rate", ENGLAND))] if has_england else []
+                body.append(Row(level_words(name, level), tuple(cells), phase, name == ALL))
         columns = [Column("Pupils", align="left"), Column("Enrolments")]
         columns += [Column("Attendance", "", "%")] if has_attendance else []
         columns += [Column("Number", "Persistent absence"), Column("Rate", "Persistent absence", "%")]
@@ -565,7 +478,7 @@ class Overview(OverviewData):
             note += f" For {names} those not known are counted with those without; how many they are stands below."
         return note
 
-    @_or_nothing
+    @or_nothing
     def group_sentences(self) -> Findings | Result:
         """Return what the table of pupil groups shows: the gaps within the area."""
         lookup = self._groups_lookup
@@ -619,7 +532,7 @@ class Overview(OverviewData):
             sentences = ["No gap can be shown: the figures of the groups are hidden to protect small numbers."]
         return Findings(tuple(sentences))
 
-    @_or_notice
+    @or_notice
     def year_group_table(self) -> Table | Notice:
         """Return attendance, persistent and severe absence by year group, mainstream schools."""
         part = self.groups.select(
@@ -632,9 +545,9 @@ class Overview(OverviewData):
             if m in set(part.rows["measure"])
         ]
         rows = []
-        for level in _ordered("nc_year", part.rows["level"].unique()):
-            cells = tuple(_rate(lookup(level=level, measure=m)) for m in ("enrolments", *measures))
-            rows.append(Row(f"Year {level}" if level.isdigit() else _YEAR_WORDS.get(level, level), cells))
+        for level in ordered_levels("nc_year", part.rows["level"].unique()):
+            cells = tuple(rate_of(lookup(level=level, measure=m)) for m in ("enrolments", *measures))
+            rows.append(Row(level_words("nc_year", level), cells))
         year = show_academic_year(self._group_year)
         return Table(
             "by-year-group",
@@ -643,7 +556,7 @@ class Overview(OverviewData):
             (
                 Column("Year group", align="left"),
                 Column("Enrolments"),
-                *[Column(_SHORT[m], "", "%") for m in measures],
+                *[Column(SHORT[m], "", "%") for m in measures],
             ),
             tuple(rows),
             source_of(self.groups),
@@ -653,7 +566,7 @@ class Overview(OverviewData):
             ),
         )
 
-    @_or_nothing
+    @or_nothing
     def year_group_figure(self) -> Figure | Result:
         """Return persistent absence by year group as bars."""
         part = self.groups.select(
@@ -686,10 +599,10 @@ class Overview(OverviewData):
             category="year_group",
             id="persistent-by-year-group",
             title=title,
-            subtitle=f"{_capital(_DEFINED['persistent_absence_rate'])}, {self.area.name}, mainstream schools, {year}",
+            subtitle=f"{capital(DEFINED['persistent_absence_rate'])}, {self.area.name}, mainstream schools, {year}",
         )
 
-    @_or_notice
+    @or_notice
     def reason_table(self) -> Table | Notice:
         """Return absence by reason for each phase as a share of possible sessions."""
         table = self.reasons
@@ -707,7 +620,7 @@ class Overview(OverviewData):
         rows = [
             Row(
                 REASON_LABELS[reason],
-                tuple(_rate(lookup(series=s, area_code=a, phase=p, reason=reason)) for _, (s, a, p) in columns),
+                tuple(rate_of(lookup(series=s, area_code=a, phase=p, reason=reason)) for _, (s, a, p) in columns),
                 "Authorised" if reason.startswith("auth") else "Unauthorised",
             )
             for reason in reasons
@@ -721,7 +634,7 @@ class Overview(OverviewData):
             source_of(table),
         )
 
-    @_or_notice
+    @or_notice
     def band_table(self) -> Table | Notice:
         """Return enrolments by band of overall absence and phase."""
         rows_all = self.bands.select(area_code=self.area.code)
@@ -734,7 +647,7 @@ class Overview(OverviewData):
                 tuple(
                     cell
                     for phase in phases
-                    for cell in (_count(lookup(phase=phase, band=band)), _rate(lookup(phase=phase, band=band)))
+                    for cell in (count_of(lookup(phase=phase, band=band)), rate_of(lookup(phase=phase, band=band)))
                 ),
             )
             for band in dict.fromkeys(rows_all.rows["band"])
@@ -751,7 +664,7 @@ class Overview(OverviewData):
             source_of(self.bands),
         )
 
-    @_or_notice
+    @or_notice
     def term_table(self) -> Table | Notice:
         """Return the headline measures by term and phase."""
         lookup = Lookup(
@@ -761,7 +674,7 @@ class Overview(OverviewData):
         rows = [
             Row(
                 TERM_LABELS[term],
-                tuple(_rate(lookup(phase=phase, term=term, measure=m)) for m in measures),
+                tuple(rate_of(lookup(phase=phase, term=term, measure=m)) for m in measures),
                 phase,
             )
             for phase in (*MAIN_PHASES, ALL_SCHOOLS)
@@ -772,7 +685,7 @@ class Overview(OverviewData):
             "by-term",
             f"Absence by term, {self.shown_year}",
             f"{self.area.name}; each term's thresholds apply to that term's own sessions, so terms do not average to the year",
-            (Column("Term", align="left"), *[Column(_SHORT[m], "", "%") for m in measures]),
+            (Column("Term", align="left"), *[Column(SHORT[m], "", "%") for m in measures]),
             tuple(rows),
             source_of(self.terms),
         )
@@ -788,7 +701,7 @@ class Overview(OverviewData):
                 (
                     Cell(show_number(float(lost.sessions)), float(lost.sessions)),
                     Cell(show_number(lost.days), float(lost.days)),
-                    Cell(f"{_counted(lost.weeks, 'week')} and {_counted(lost.rest_days, 'day')}"),
+                    Cell(f"{counted(lost.weeks, 'week')} and {counted(lost.rest_days, 'day')}"),
                 ),
                 section,
             )
@@ -815,14 +728,14 @@ class Overview(OverviewData):
             f"{self._source('census')} The rule is as printed in Trafford's scrutiny report of January 2025, section 5.1.",
         )
 
-    @_or_notice
+    @or_notice
     def unknown_table(self) -> Table | Notice:
         """Return how much is not known about the pupils."""
         year = latest_year(self.not_known.rows, self.year, "figures on what is not known")
         lookup = Lookup(self.not_known.select(area_code=self.area.code, academic_year=year), ["characteristic"])
         names = list(dict.fromkeys(self.not_known.rows["characteristic"]))
         rows = [
-            Row(LABELS[name], (_count(lookup(characteristic=name)), _rate(lookup(characteristic=name))))
+            Row(LABELS[name], (count_of(lookup(characteristic=name)), rate_of(lookup(characteristic=name))))
             for name in names
         ]
         return Table(
@@ -876,54 +789,3 @@ class Overview(OverviewData):
             "series": self.inputs.series if self.is_local else "census",
             **{name: record[name] for name in ("numerator", "denominator", "rate", "lower", "upper", "symbol")},
         }
-
-
-_GROUP_WORDS = {
-    ("fsm_eligible", "FSM eligible"): "Eligible for free school meals",
-    ("fsm_eligible", "Not known to be FSM eligible"): "Not known to be eligible for free school meals",
-    ("fsm_eligible", "Unknown"): "Free school meals not known",
-    ("fsm6", "FSM in the last six years"): "Free school meals in the last six years",
-    ("fsm6", "Not FSM in the last six years"): "No free school meals in the last six years",
-    ("fsm6", "Unknown"): "Free school meals in the last six years not known",
-    ("sen_provision", "Unknown"): "SEN not known",
-    ("sex", "Female"): "Girls",
-    ("sex", "Male"): "Boys",
-    ("sex", "Unknown"): "Sex not known",
-    ("ethnicity_major", "Unknown"): "Ethnic group not known",
-    ("first_language", "English"): "First language English",
-    ("first_language", "Other than English"): "First language other than English",
-    ("first_language", "Unknown"): "First language not known",
-    ("looked_after", "Yes"): "Looked after",
-    ("looked_after", "No"): "Not looked after",
-    ("looked_after", "Unknown"): "Looked after: not known",
-    ("social_worker", "Yes"): "With a social worker",
-    ("social_worker", "No"): "Without a social worker",
-    ("social_worker", "Unknown"): "Social worker: not known",
-}
-_YEAR_WORDS = {"R": "Reception", "Unknown": "Year group not known", "X": "Not following the curriculum years"}
-
-
-def _ordered(name: str, levels: Iterable[str]) -> list[str]:
-    from attendance_toolkit.vocabulary import columns
-
-    order = {
-        "nc_year": columns.NC_YEARS,
-        "sex": columns.SEXES,
-        "fsm_eligible": columns.FSM_STATUSES,
-        "fsm6": columns.FSM6_STATUSES,
-        "sen_provision": ("EHC plan", "SEN support", "Any SEN", "No SEN", "Unknown"),
-        "ethnicity_major": columns.ETHNICITY_MAJOR,
-        "first_language": columns.LANGUAGES,
-        "looked_after": columns.YES_NO,
-        "social_worker": columns.YES_NO,
-    }.get(name, ())
-    present = set(levels) - {ALL}
-    return [level for level in order if level in present] + sorted(str(level) for level in present - set(order))
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
 from attendance_toolkit.deepdives._base import DeepDive, Tables, exact_table
+from attendance_toolkit.deepdives._shared import HEADLINE, MAIN_COUNTS, MAINSTREAM, Lookup, Record
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
@@ -24,7 +23,6 @@ from attendance_toolkit.metrics.overview import (
     unknown_rows,
     with_all_schools,
 )
-from attendance_toolkit.presentation.formats import records
 from attendance_toolkit.presentation.narrative import (
     is_shown,
 )
@@ -38,7 +36,6 @@ from attendance_toolkit.vocabulary.columns import (
     MAIN_PHASES,
 )
 
-HEADLINE = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
 TABLE_1 = (
     "attendance_rate",
     "authorised_absence_rate",
@@ -48,40 +45,8 @@ TABLE_1 = (
 )
 GROUPS = ("fsm_eligible", "fsm6", "sen_provision", "sex", "ethnicity_major", "first_language")
 FEW = ("nc_year", "looked_after", "social_worker")
-MAINSTREAM = "Primary and secondary"
-#: DfE published no full year for 2019/20: the census of that summer was not taken.
-NO_DATA_YEARS = (201920,)
-#: Years DfE publishes with caveats for the pandemic; code X was then a possible session.
-COVID_YEARS = (202021, 202122)
-
-#: What the main measures are made of: groups and terms need no bands and no reasons.
-_MAIN_COUNTS = (
-    "enrolments",
-    "sessions_possible",
-    "sessions_authorised",
-    "sessions_unauthorised",
-    "sessions_covid",
-    "persistent_absentees",
-    "severe_absentees",
-    *(name for name in CELL_COUNTS if name.startswith(("square_", "cross_"))),
-)
 #: Ending of a characteristic's name that makes it the question whether it is known at all.
 RECORDED = "_recorded"
-Record = Mapping[str, Any]
-
-
-class Lookup:
-    """Cleared rows by their groups: ``lookup(area_code=..., measure=...)`` gives one record or None."""
-
-    def __init__(self, table: ProtectedTable, keys: Sequence[str]) -> None:
-        self._keys = tuple(keys)
-        self._rows: dict[tuple[Any, ...], Record] = {}
-        for record in records(table):
-            self._rows.setdefault(tuple(record[key] for key in self._keys), record)
-
-    def __call__(self, **wanted: Any) -> Record | None:
-        """Return the record, or None."""
-        return self._rows.get(tuple(wanted[key] for key in self._keys))
 
 
 class OverviewData(DeepDive):
@@ -114,8 +79,8 @@ class OverviewData(DeepDive):
         keys = ["area_code", "academic_year", "phase"]
         by = [*keys, "characteristic", "level"]
         if self.is_local:
-            cells = self.inputs.local_cells(["phase", *GROUPS], counts=_MAIN_COUNTS)
-            few = self.inputs.local_cells(["phase", *FEW], counts=_MAIN_COUNTS)
+            cells = self.inputs.local_cells(["phase", *GROUPS], counts=MAIN_COUNTS)
+            few = self.inputs.local_cells(["phase", *FEW], counts=MAIN_COUNTS)
             others = by_characteristic(few, keys, FEW)
             parts = [
                 by_characteristic(cells, keys, GROUPS),
@@ -229,7 +194,7 @@ class OverviewData(DeepDive):
             if rows.empty:
                 raise NoDataError("Absence by term needs pupil-level data or the attendance series' term files.")
             return self.inputs.published_table(rows.rename(columns={"period": "term"}))
-        cells = self.inputs.local_cells(["phase", "term"], counts=_MAIN_COUNTS, years=[self.year])
+        cells = self.inputs.local_cells(["phase", "term"], counts=MAIN_COUNTS, years=[self.year])
         keys = ["area_code", "academic_year", "phase", "term"]
         return self.inputs.local_table(measure_rows(with_all_schools(cells, keys), keys))
 
@@ -239,7 +204,7 @@ class OverviewData(DeepDive):
         keys = ["area_code", "academic_year"]
         if self.is_local:
             cells = self.inputs.local_cells(
-                ["phase", *GROUPS], counts=_MAIN_COUNTS, years=[self.year], keep_unknown=True
+                ["phase", *GROUPS], counts=MAIN_COUNTS, years=[self.year], keep_unknown=True
             )
             rows = unknown_rows(cells[cells["phase"].isin(MAIN_PHASES)], keys, GROUPS)
             # Where the unknown are counted with another level, they are no level of the characteristic.

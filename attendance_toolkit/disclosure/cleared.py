@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from attendance_toolkit.disclosure import counts
 from attendance_toolkit.disclosure.audit import Audit, make_audit
 from attendance_toolkit.disclosure.clearing import Cleared, Past, attack_hidden
 from attendance_toolkit.disclosure.cutting import cut
 from attendance_toolkit.disclosure.lines import REST
+from attendance_toolkit.disclosure.modelled import hidden_together
 from attendance_toolkit.disclosure.policy import PUBLISHED, Policy, policy_for
 from attendance_toolkit.disclosure.registry import Registry
 from attendance_toolkit.disclosure.table import ProtectedTable
@@ -94,8 +96,9 @@ class ClearedRelease:
         hidden = np.zeros(len(asked.table.rows), dtype=bool)
         if not asked.table.is_published and self.policy.threshold is not None:
             # Rows of unknown size could be of a handful.
-            hidden |= self._without_size(asked.table.rows)
+            hidden |= self._without_size(asked.table.rows) | counts.withheld(asked.table.rows).to_numpy()
             hidden[self._hidden_rows.get(asked.number, np.zeros(0, dtype=int))] = True
+            hidden = hidden_together(asked.table.rows, hidden, counts_are_exact=self.policy.rounding <= 1)
         return pd.Series(hidden, index=asked.table.rows.index)
 
     @staticmethod

@@ -27,6 +27,10 @@ from attendance_toolkit.vocabulary.statistics import MODELLED
 UNKNOWN = "unknown:"
 REST = "(rest)"
 
+#: A column that says of a row, before anything is cleared, that partners are never shown it: it claims no count, so nothing
+#: else is hidden for its sake.
+WITHHELD = "withheld"
+
 #: Columns of a MEASURE row that are no part of which pupils it is about.
 NOT_GROUPS = (
     *MEASURE_CORE,
@@ -43,6 +47,7 @@ NOT_GROUPS = (
     "source",
     "cell",
     "model",
+    WITHHELD,
 )
 
 
@@ -102,6 +107,10 @@ _SESSIONS = {
     "unauthorised_absence_rate": "sessions_unauthorised",
     "reason_rate": "sessions_{reason}",
 }
+#: Measures of severe absentees' own sessions.
+_OF_SEVERE = {
+    f"{name}_severe": f"{count}_severe" for name, count in _SESSIONS.items() if name not in ("attendance_rate",)
+}
 
 #: Measure -> what it is made of. Every measure of the vocabulary is here (a test walks them).
 MAKEUPS: dict[str, Makeup] = {
@@ -109,6 +118,7 @@ MAKEUPS: dict[str, Makeup] = {
     **{name: Makeup(count, ENROLMENTS) for name, count in _STATUS.items()},
     "missed_any_rate": Makeup(NO_ABSENCE, ENROLMENTS, is_complement=True),
     **{name: Makeup(count, "sessions_possible", (ENROLMENTS,)) for name, count in _SESSIONS.items()},
+    **{name: Makeup(count, "sessions_possible_severe", (ENROLMENTS, SEVERE)) for name, count in _OF_SEVERE.items()},
     "mean_sessions_missed": Makeup("sessions_absent", ENROLMENTS),
     **{f"overall_absence_rate_without_{group}": _without(group) for group in ("persistent", "severe")},
     **{f"mean_sessions_missed_{group}": _mean(group) for group in ("persistent", "severe")},
@@ -121,6 +131,13 @@ MAKEUPS: dict[str, Makeup] = {
 def _band_names(first: int, last: int) -> tuple[str, ...]:
     return tuple(band_count(label)[0] for label, _ in ABSENCE_BANDS[first:last])
 
+
+_REASONS = (
+    ("auth", (*AUTHORISED_REASONS, "auth_unclassified")),
+    ("unauth", (*UNAUTHORISED_REASONS, "unauth_unclassified")),
+)
+#: Kinds of sessions of which there are those of severe absentees, and the others'.
+_PARTED = ("possible", "absent", "authorised", "unauthorised", *(name for _, names in _REASONS for name in names))
 
 #: Sums within a group. Together with sums over groups they are all a reader can subtract.
 SUMS = (
@@ -136,19 +153,27 @@ SUMS = (
     Sum(band_count("0% to under 5%")[0], (NO_ABSENCE,), "missed_under_5", True),
     Sum(f"not:{PERSISTENT}", (NO_ABSENCE,), "missed_under_10", True, unless=_band_names(0, 1)),
     Sum("sessions_possible", ("sessions_absent", "sessions_attended"), "sessions_covid"),
-    Sum("sessions_absent", ("sessions_authorised", "sessions_unauthorised"), f"sessions_absent:{REST}"),
     *(
         Sum(
-            f"sessions_{kind}orised",
-            tuple(f"sessions_{name}" for name in (*reasons, f"{kind}_unclassified")),
-            f"sessions_{kind}:{REST}",
+            f"sessions_absent{ending}",
+            (f"sessions_authorised{ending}", f"sessions_unauthorised{ending}"),
+            f"sessions_absent:{REST}{ending}",
         )
-        for kind, reasons in (("auth", AUTHORISED_REASONS), ("unauth", UNAUTHORISED_REASONS))
+        for ending in ("", "_severe")
+    ),
+    *(
+        Sum(
+            f"sessions_{kind}orised{ending}",
+            tuple(f"sessions_{name}{ending}" for name in reasons),
+            f"sessions_{kind}:{REST}{ending}",
+        )
+        for kind, reasons in _REASONS
+        for ending in ("", "_severe")
     ),
     *(
         Sum(f"sessions_{quantity}", (f"sessions_{quantity}_{group}",), f"sessions_{quantity}_not_{group}", True)
-        for quantity in ("possible", "absent")
-        for group in ("persistent", "severe")
+        for group, quantities in (("persistent", ("possible", "absent")), ("severe", _PARTED))
+        for quantity in quantities
     ),
     Sum("sessions_absent_persistent", ("sessions_absent_severe",), "sessions_absent_between", True),
 )
@@ -242,7 +267,8 @@ def _numerators(part: pd.DataFrame, makeup: Makeup) -> Iterator[tuple[str, pd.Da
             count, is_complement = band_count(str(level))
             yield count, subset, is_complement
         else:
-            yield name[: name.index("{")] + str(level), subset, makeup.is_complement
+            count = name[: name.index("{")] + str(level) + name[name.index("}") + 1 :]
+            yield count, subset, makeup.is_complement
 
 
 def _values(part: pd.DataFrame, count: str, value: pd.Series, *, is_numerator: bool = False) -> pd.DataFrame:
@@ -256,6 +282,11 @@ def _values(part: pd.DataFrame, count: str, value: pd.Series, *, is_numerator: b
 
 def _needs(part: pd.DataFrame, count: str) -> pd.DataFrame:
     return pd.DataFrame({"row": part.index, "count": count})
+
+
+def withheld(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows partners are never shown."""
+    return rows[WITHHELD].astype(bool) if WITHHELD in rows.columns else pd.Series(False, index=rows.index)
 
 
 def group_columns(rows: pd.DataFrame) -> list[str]:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from attendance_toolkit.disclosure import counts
+from attendance_toolkit.disclosure.modelled import cut_statistics
 from attendance_toolkit.disclosure.policy import Policy
 from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.vocabulary.measures import MEASURES
 
 NUMBERS = ["numerator", "denominator", "rate", "lower", "upper"]
 #: Columns that are there for clearing and never leave it.
-_INSIDE = [counts.ENROLMENTS, "contributors", "concentration"]
+_INSIDE = [counts.ENROLMENTS, "contributors", "concentration", counts.WITHHELD]
 
 
 def cut(rows: pd.DataFrame, hidden: pd.Series, policy: Policy) -> pd.DataFrame:
@@ -29,6 +30,7 @@ def cut(rows: pd.DataFrame, hidden: pd.Series, policy: Policy) -> pd.DataFrame:
     """
     rows = rows.copy()
     if policy.threshold is not None:
+        rows = cut_statistics(rows)
         rows.loc[hidden & rows["symbol"].isin(["", "z"]), "symbol"] = "c"
     rows.loc[rows["symbol"] != "", NUMBERS] = np.nan
     if policy.rounding > 1:

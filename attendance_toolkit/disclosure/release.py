@@ -44,7 +44,8 @@ class ExactTable:
     rows
         Group columns and ``vocabulary.columns.MEASURE_CORE``; unless published also ``enrolments`` (the size of each
         row's group) and, where known, ``contributors`` (pupils with some of the numerator's sessions) and
-        ``concentration`` (sum of their squares over the square of their sum).
+        ``concentration`` (sum of their squares over the square of their sum). ``withheld`` is true of rows no partner is
+        to be shown, whatever is in them.
     source
         Where the figures come from, in words.
     topic
@@ -182,9 +183,12 @@ class Release:
             asked[key] = Asked(table, ids, number)
             if table.is_published:
                 continue
-            values, wanted, about = _with_unknown(*counts.claims(table.rows), about)
+            kept = np.flatnonzero(~counts.withheld(table.rows))
+            claimed, wanted = counts.claims(table.rows.iloc[kept])
+            values, wanted, about = _with_unknown(claimed, wanted, about.iloc[kept].reset_index(drop=True))
             claims.append(values.assign(place=values["place"] + before, table="/".join(key)))
-            needs.append(wanted.assign(place=wanted["place"] + before, number=number))
+            row = kept[wanted["row"].to_numpy(dtype=int)]
+            needs.append(wanted.assign(row=row, place=wanted["place"] + before, number=number))
             frames.append(about)
             before += len(about)
         groups = pd.concat(frames, ignore_index=True).fillna("")

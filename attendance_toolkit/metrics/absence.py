@@ -12,7 +12,7 @@ import pandas as pd
 from attendance_toolkit.intervals import Z95, newcombe_interval, ratio_effective_size, wilson_interval
 from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.metrics.series_guard import guard, guard_rows, selection_of
-from attendance_toolkit.vocabulary.columns import MEASURE_BEHIND, MEASURE_CORE
+from attendance_toolkit.vocabulary.columns import ALL, MEASURE_BEHIND, MEASURE_CORE
 from attendance_toolkit.vocabulary.hierarchies import ABSENCE_BANDS
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 
@@ -44,7 +44,7 @@ def _enrolment_rate(cells: pd.DataFrame, by: Sequence[str], measure: str, column
     return rows
 
 
-def absence_rate(cells: pd.DataFrame, by: Sequence[str] = (), *, kind: str = "overall") -> pd.DataFrame:
+def absence_rate(cells: pd.DataFrame, by: Sequence[str] = (), *, kind: str = "overall", of: str = "") -> pd.DataFrame:
     """Return absence sessions as a share of possible sessions, for each group.
 
     Sessions are added up within a group before dividing, as in DfE's absence rate, so a pupil with more
@@ -59,6 +59,9 @@ def absence_rate(cells: pd.DataFrame, by: Sequence[str] = (), *, kind: str = "ov
         Group columns; empty means one row for everybody.
     kind
         "overall", "authorised" or "unauthorised".
+    of
+        "severe": the sessions of severe absentees alone, over their own possible sessions. The measure's name gets the
+        ending "_severe", and the interval needs the squares of ``SEVERE_COUNTS``.
 
     Returns
     -------
@@ -73,18 +76,18 @@ def absence_rate(cells: pd.DataFrame, by: Sequence[str] = (), *, kind: str = "ov
     if kind not in KINDS:
         raise ValueError(f"kind is '{kind}'; use one of: {', '.join(KINDS)}.")
     cells = add_cells(cells, by)
-    columns = ["sessions_authorised", "sessions_unauthorised"] if kind == "overall" else [f"sessions_{kind}"]
+    ending = f"_{of}" if of else ""
+    kinds = ("authorised", "unauthorised") if kind == "overall" else (kind,)
+    missed = cells[[f"sessions_{one}{ending}" for one in kinds]].sum(axis=1, skipna=False)
     short = "absent" if kind == "overall" else kind
-    rows = _rows(
-        cells, by, f"{kind}_absence_rate", cells[columns].sum(axis=1, skipna=False), cells["sessions_possible"]
-    )
+    rows = _rows(cells, by, f"{kind}_absence_rate{ending}", missed, cells[f"sessions_possible{ending}"])
     size = ratio_effective_size(
         rows["numerator"],
         rows["denominator"],
-        cells[f"square_{short}"],
-        cells["square_possible"],
-        cells[f"cross_{short}"],
-        cells["enrolments"],
+        cells[f"square_{short}{ending}"],
+        cells[f"square_possible{ending}"],
+        cells[f"cross_{short}{ending}"],
+        cells[f"{of}_absentees" if of else "enrolments"],
     )
     rows["lower"], rows["upper"] = wilson_interval(rows["rate"] * size, size)
     return rows
@@ -133,21 +136,24 @@ def attendance_bands(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
-def reason_rates(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+def reason_rates(cells: pd.DataFrame, by: Sequence[str] = (), *, of: str = "") -> pd.DataFrame:
     """Return sessions missed for each reason as a share of possible sessions; the column ``reason`` names it.
 
     The remainder of the authorised and unauthorised totals that no reason explains is "auth_unclassified" and
-    "unauth_unclassified", as in DfE's tables, so the reasons add up to overall absence.
+    "unauth_unclassified", as in DfE's tables, so the reasons add up to overall absence. ``of="severe"`` is as in
+    ``absence_rate``.
     """
     cells = add_cells(cells, by)
+    ending = f"_{of}" if of else ""
+    measure, possible = f"reason_rate{ending}", cells[f"sessions_possible{ending}"]
     parts = []
     for reason in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS):
-        rows = _rows(cells, by, "reason_rate", cells[f"sessions_{reason}"], cells["sessions_possible"])
+        rows = _rows(cells, by, measure, cells[f"sessions_{reason}{ending}"], possible)
         rows.insert(len(by), "reason", reason)
         parts.append(rows)
     for kind, reasons in (("auth", AUTHORISED_REASONS), ("unauth", UNAUTHORISED_REASONS)):
-        explained = cells[[f"sessions_{reason}" for reason in reasons]].sum(axis=1, skipna=False)
-        rows = _rows(cells, by, "reason_rate", cells[f"sessions_{kind}orised"] - explained, cells["sessions_possible"])
+        explained = cells[[f"sessions_{reason}{ending}" for reason in reasons]].sum(axis=1, skipna=False)
+        rows = _rows(cells, by, measure, cells[f"sessions_{kind}orised{ending}"] - explained, possible)
         rows.insert(len(by), "reason", f"{kind}_unclassified")
         parts.append(rows)
     return pd.concat(parts, ignore_index=True)
@@ -173,6 +179,24 @@ def enrolment_count(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame
     return rows.assign(rate=rows["numerator"], denominator=np.nan)
 
 
+def severe_kind_rates(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Return how severe absentees' own sessions are missed: overall, by kind and by reason, one under another.
+
+    Parameters
+    ----------
+    cells
+        CELLS with ``SEVERE_COUNTS``.
+
+    Returns
+    -------
+    MEASURE rows with the column ``reason`` ("All" but for reasons), and what ``with_contributors`` adds.
+    """
+    kinds = pd.concat([absence_rate(cells, by, kind=kind, of="severe") for kind in KINDS], ignore_index=True)
+    kinds.insert(len(by), "reason", ALL)
+    rows = pd.concat([kinds, reason_rates(cells, by, of="severe")], ignore_index=True)
+    return with_contributors(rows, cells, by)
+
+
 def main_measures(cells: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Return enrolments and the six measures of the overview for each group, one under another."""
     return pd.concat(
@@ -194,6 +218,9 @@ _SESSIONS_BEHIND = {
     "mean_sessions_missed": "absent",
     "authorised_absence_rate": "authorised",
     "unauthorised_absence_rate": "unauthorised",
+    "overall_absence_rate_severe": "absent_severe",
+    "authorised_absence_rate_severe": "authorised_severe",
+    "unauthorised_absence_rate_severe": "unauthorised_severe",
 }
 
 
@@ -224,8 +251,9 @@ def with_contributors(rows: pd.DataFrame, cells: pd.DataFrame, by: Sequence[str]
     """
     totals = add_cells(cells, by)
     what = rows["measure"].map(_SESSIONS_BEHIND)
-    if "reason" in rows.columns:
-        what = what.where(rows["measure"] != "reason_rate", rows["reason"])
+    for measure, ending in (("reason_rate", ""), ("reason_rate_severe", "_severe")):
+        if "reason" in rows.columns:
+            what = what.where(rows["measure"] != measure, rows["reason"] + ending)
     parts = []
     for name in what.dropna().unique():
         amount, contributors, squares = _behind(totals, name)
@@ -250,6 +278,9 @@ def _behind(totals: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series, pd.S
     if name == "absent":
         amount = column("sessions_authorised") + column("sessions_unauthorised")
         contributors = column("enrolments") - column("no_absence_enrolments")
+    elif name == "absent_severe":
+        amount = column("sessions_authorised_severe") + column("sessions_unauthorised_severe")
+        contributors = column("severe_absentees")
     else:
         amount, contributors = column(f"sessions_{name}"), column(f"enrolments_{name}")
     return amount, contributors, column(f"square_{name}")

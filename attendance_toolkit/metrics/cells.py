@@ -16,7 +16,15 @@ import narwhals as nw
 import pandas as pd
 
 from attendance_toolkit.errors import UnknownColumnError, did_you_mean
-from attendance_toolkit.vocabulary.columns import BAND_COLUMNS, CELL_COUNTS, CONTRIBUTOR_COUNTS, REASON_COLUMNS
+from attendance_toolkit.vocabulary.columns import (
+    ALL_COUNTS,
+    BAND_COLUMNS,
+    CELL_COUNTS,
+    CONTRIBUTOR_COUNTS,
+    REASON_COLUMNS,
+    SEVERE_COUNTS,
+    TIME_ON_ROLL,
+)
 from attendance_toolkit.vocabulary.measures import PERSISTENT, SEVERE
 
 
@@ -135,12 +143,12 @@ def absence_cells(
     pupil_terms
         PUPIL_TERM rows: pandas or polars frame, DuckDB relation.
     by
-        Group columns of PUPIL_TERM; empty means one cell for everybody.
+        Group columns of PUPIL_TERM, and "time_on_roll": how many possible sessions the enrolment itself has
+        (``TIME_ON_ROLL``). Empty means one cell for everybody.
     rules
         Who is counted; DfE's rules unless told otherwise.
     counts
-        Which of ``CELL_COUNTS`` and ``CONTRIBUTOR_COUNTS`` to make; leaving out the reasons halves the work on a
-        large store.
+        Which of ``ALL_COUNTS`` to make; leaving out the reasons halves the work on a large store.
     on_duckdb
         Run a pandas frame through DuckDB (much faster). False keeps it on pandas.
 
@@ -154,7 +162,8 @@ def absence_cells(
         A name in ``by`` is absent; the message lists the columns to choose from.
     """
     by = list(dict.fromkeys(by))
-    enrolments = enrolment_years(_on_duckdb(pupil_terms) if on_duckdb else pupil_terms, by, rules=rules)
+    held = [name for name in by if name != "time_on_roll"]
+    enrolments = enrolment_years(_on_duckdb(pupil_terms) if on_duckdb else pupil_terms, held, rules=rules)
     absent = nw.col("authorised") + nw.col("unauthorised")
     flagged = enrolments.with_columns(enrolments=nw.lit(1, dtype=nw.Int64), absent=absent)
     flagged = flagged.with_columns(
@@ -187,6 +196,11 @@ def absence_cells(
         },
         **_contributor_columns(counts),
     )
+    severe = _severe_columns(counts)
+    if severe:
+        flagged = flagged.with_columns(**severe)
+    if len(held) < len(by):
+        flagged = flagged.with_columns(time_on_roll=_time_on_roll())
     if by:
         cells = flagged.group_by(by).agg(*[nw.col(name).sum() for name in counts])
     else:
@@ -197,11 +211,28 @@ def absence_cells(
 def _contributor_columns(counts: Sequence[str]) -> dict[str, nw.Expr]:
     """Return those of ``CONTRIBUTOR_COUNTS`` that are asked for, of one enrolment."""
     found = {}
-    for name in counts:
+    for name in dict.fromkeys(name.removesuffix("_severe") for name in counts):
         if name in CONTRIBUTOR_COUNTS:
             kind, _, what = name.partition("_")
             sessions = nw.col(what if what in ("authorised", "unauthorised") else f"sessions_{what}")
             found[name] = (sessions > 0).cast(nw.Int64) if kind == "enrolments" else sessions * sessions
+    return found
+
+
+def _severe_columns(counts: Sequence[str]) -> dict[str, nw.Expr]:
+    """Return those of ``SEVERE_COUNTS`` that are asked for, of one enrolment: the count, if it is a severe absentee."""
+    return {
+        name: nw.col(name.removesuffix("_severe")) * nw.col("severe_absentees")
+        for name in counts
+        if name in SEVERE_COUNTS
+    }
+
+
+def _time_on_roll() -> nw.Expr:
+    *shorter, (longest, _) = TIME_ON_ROLL
+    found = nw.lit(longest)
+    for label, limit in reversed(shorter):
+        found = nw.when(nw.col("possible") < limit).then(nw.lit(label)).otherwise(found)
     return found
 
 
@@ -221,9 +252,8 @@ def _to_pandas(cells: nw.LazyFrame[Any], by: list[str], names: list[str]) -> pd.
 
 def add_cells(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return cells added up over every group column not in ``by``. A count missing in a part is missing in the sum."""
-    known = (*CELL_COUNTS, *CONTRIBUTOR_COUNTS)
-    _check_groups(by, [name for name in cells.columns if name not in known])
-    counts = [name for name in known if name in cells.columns]
+    _check_groups(by, [name for name in cells.columns if name not in ALL_COUNTS])
+    counts = [name for name in ALL_COUNTS if name in cells.columns]
     if not by:
         return cells[counts].sum(min_count=1, skipna=False).to_frame().T
     grouped = cells.groupby(list(by), sort=True, observed=True, dropna=False)[counts]

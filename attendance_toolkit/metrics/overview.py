@@ -18,9 +18,8 @@ from attendance_toolkit.metrics.cards import card_rows
 from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.vocabulary.columns import (
     ALL,
+    ALL_COUNTS,
     ALL_SCHOOLS,
-    CELL_COUNTS,
-    CONTRIBUTOR_COUNTS,
     MAIN_PHASES,
     UNKNOWN_COUNTED_WITH,
 )
@@ -75,7 +74,7 @@ def count_unknown_with(cells: pd.DataFrame, characteristics: Collection[str]) ->
 
 
 def _counts(cells: pd.DataFrame) -> list[str]:
-    return [name for name in (*CELL_COUNTS, *CONTRIBUTOR_COUNTS) if name in cells.columns]
+    return [name for name in ALL_COUNTS if name in cells.columns]
 
 
 def for_areas(cells: pd.DataFrame, members: dict[str, Sequence[str]]) -> pd.DataFrame:

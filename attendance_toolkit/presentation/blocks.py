@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from attendance_toolkit.disclosure.shades import SHADES, shades_of
 from attendance_toolkit.errors import DisclosureError, ReportError
 from attendance_toolkit.vocabulary import ledger
 from attendance_toolkit.vocabulary.ledger import OUTPUT_VARIABLE
@@ -129,6 +130,8 @@ class Cell:
         A footnote for this cell alone.
     ref
         Id of the row of the release the cell shows; the page carries it, and the gate holds the cell against it.
+    shade
+        Place of the cell's colour in ``disclosure.shades.SHADES``; None leaves it plain. ``tables.heat_table`` sets it.
 
     >>> Cell("7.7", 7.71).shown, Cell("", symbol="c").shown
     ('7.7', 'c')
@@ -139,6 +142,7 @@ class Cell:
     symbol: str = ""
     note: str = ""
     ref: str = field(default="", repr=False)
+    shade: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", str(self.text))
@@ -151,6 +155,8 @@ class Cell:
             self.value is not None or self.text not in ("", self.symbol, f"[{self.symbol}]")
         ):
             raise DisclosureError(f"A cell with the symbol '{self.symbol}' still carries a number.")
+        if self.shade is not None and (self.symbol or self.shade not in range(len(SHADES))):
+            raise DisclosureError("Only a cell that shows a number and no symbol has a shade, one of those there are.")
 
     @property
     def shown(self) -> str:
@@ -170,7 +176,7 @@ class Cell:
         if self.value is not None:
             value = float(self.value)
             return str(int(value)) if value.is_integer() else f"{value:.10g}"
-        return _no_formula(self.text)
+        return _no_formula(self.text or self.symbol)
 
 
 def _no_formula(text: str) -> str:
@@ -235,9 +241,12 @@ class Table(Block):
     rows: tuple[Row, ...]
     source: str = ""
     notes: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    """What the shades of a heat table stand for, from low to high."""
 
     def __post_init__(self) -> None:
         _check_id(self.id)
+        object.__setattr__(self, "key", tuple(self.key))
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "rows", tuple(self.rows))
         object.__setattr__(self, "notes", tuple(self.notes))
@@ -249,6 +258,15 @@ class Table(Block):
                     f"Table '{self.id}', row '{row.header}': {len(row.cells)} cells for"
                     f" {len(self.columns) - 1} columns."
                 )
+        self._check_shades()
+
+    def _check_shades(self) -> None:
+        """The gate refuses any other shades; here the error comes where they were made."""
+        cells = [cell for row in self.rows for cell in row.cells]
+        if self.key or any(cell.shade is not None for cell in cells):
+            shades, _ = shades_of([cell.shown for cell in cells])
+            if [cell.shade for cell in cells] != shades:
+                raise DisclosureError(f"Table '{self.id}': its shades do not follow from the figures it shows.")
 
     @property
     def symbols(self) -> tuple[str, ...]:

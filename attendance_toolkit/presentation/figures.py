@@ -6,7 +6,19 @@ from the shown values alone: a hidden value leaves a gap and is counted in the n
 
 from __future__ import annotations
 
-from attendance_toolkit.presentation.line_charts import line_by_year, small_multiples_by_year
+from attendance_toolkit.presentation.line_charts import line_by_level, line_by_year
+from attendance_toolkit.presentation.panel_charts import dot_panels
 from attendance_toolkit.presentation.row_charts import bars, dot_interval
+from attendance_toolkit.presentation.small_charts import small_multiples_by_year
+from attendance_toolkit.presentation.upset import Membership as Membership
+from attendance_toolkit.presentation.upset import upset_rows
 
-__all__ = ["bars", "dot_interval", "line_by_year", "small_multiples_by_year"]
+__all__ = [
+    "bars",
+    "dot_interval",
+    "dot_panels",
+    "line_by_level",
+    "line_by_year",
+    "small_multiples_by_year",
+    "upset_rows",
+]

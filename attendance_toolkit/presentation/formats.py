@@ -158,7 +158,7 @@ def rate_cell(row: Mapping[str, Any], column: str = "rate") -> Cell:
         return Cell(symbol=str(row["symbol"]), ref=ref)
     value = row[column]
     if is_missing(value):
-        return Cell(symbol="x", ref=ref)
+        return _no_number(row, ref)
     how = measure_format(str(row["measure"])).with_decimals(row.get("decimals"))
     return Cell(how.number(float(value)), float(value) * how.scale, symbol=str(row["symbol"]), ref=ref)
 
@@ -169,6 +169,12 @@ def _ref(row: Mapping[str, Any]) -> str:
     return "" if is_missing(ref) else str(ref)
 
 
+def _no_number(row: Mapping[str, Any], ref: str) -> Cell:
+    # A figure left out as unreliable is not what its row of the release has: it names no row.
+    is_left_out = row["symbol"] == "u" and is_missing(row["rate"])
+    return Cell(symbol="u") if is_left_out else Cell(symbol="x", ref=ref)
+
+
 def count_cell(row: Mapping[str, Any], column: str = "numerator") -> Cell:
     """Return a count of one MEASURE row as a table cell."""
     ref = _ref(row)
@@ -176,7 +182,7 @@ def count_cell(row: Mapping[str, Any], column: str = "numerator") -> Cell:
         return Cell(symbol=str(row["symbol"]), ref=ref)
     value = row[column]
     if is_missing(value):
-        return Cell(symbol="x", ref=ref)
+        return _no_number(row, ref)
     decimals = 0 if float(value).is_integer() else 1
     return Cell(show_number(float(value), decimals), float(value), symbol=str(row["symbol"]), ref=ref)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 
+from attendance_toolkit.disclosure.shades import SHADES, spread_shades
 from attendance_toolkit.errors import ReportError
 from attendance_toolkit.presentation.blocks import (
     Block,
@@ -164,6 +165,8 @@ def _cell(cell: Cell, column: Column, notes: dict[str, int]) -> str:
         classes.append("n")
     if cell.symbol and cell.shown == cell.symbol:
         classes.append("sym")
+    if cell.shade is not None:
+        classes.append(SHADES[cell.shade])
     marker = f' <span class="ref">[note {notes[cell.note]}]</span>' if cell.note else ""
     kind = f' class="{" ".join(classes)}"' if classes else ""
     ref = f' data-cell="{cell.ref}"' if cell.ref else ""
@@ -266,8 +269,9 @@ def _table_element(table: Table, element_id: str, label: str) -> str:
     caption = f'<caption id="{element_id}-caption"><span class="cap">{title}{subtitle}</span></caption>'
     body = _bodies(table, notes) or (f'<tbody><tr><td colspan="{len(table.columns)}">No figures.</td></tr></tbody>')
     short = all(len(row.header) <= _SHORT_HEADER for row in table.rows)
+    kind = ("short" if short else "long") + (" heat" if table.key else "")
     element = (
-        f'<table class="{"short" if short else "long"}">\n{caption}\n{_column_groups(table)}'
+        f'<table class="{kind}">\n{caption}\n{_column_groups(table)}'
         f"<thead>\n{_head_rows(table)}\n</thead>\n{body}\n</table>"
     )
     if _least_width(table) <= _FITS_A_PHONE:
@@ -280,6 +284,19 @@ def _legend(table: Table) -> list[str]:
     if not table.symbols:
         return []
     return ["Symbols: " + "; ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in table.symbols) + "."]
+
+
+def _shade_key(table: Table) -> str:
+    """Return what the shades stand for, as a list of samples."""
+    if not table.key:
+        return ""
+    units = {column.unit for column in table.columns[1:]}
+    unit = f" ({text_html(units.pop())})" if len(units) == 1 and units != {""} else ""
+    samples = "".join(
+        f'<li class="{SHADES[shade]}">{text_html(text)}</li>'
+        for shade, text in zip(spread_shades(len(table.key)), table.key, strict=True)
+    )
+    return f'<ul class="key"><li>Shading{unit}:</li>{samples}</ul>'
 
 
 def _table_notes(table: Table) -> list[str]:
@@ -310,6 +327,7 @@ def _table(table: Table, context: PageContext) -> str:
     parts = [
         f'<div class="table" id="{element_id}">',
         _table_element(table, element_id, f"Table {context.table_count}: "),
+        _shade_key(table),
         _small_print(table, context, extra=_table_notes(table)),
         _download(table, number, context),
         "</div>",

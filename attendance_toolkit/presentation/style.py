@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 #: Role -> colour in the light and in the dark theme. Series colours are the Analysis Function's in its order;
 #: the dark set is apart because the light one vanishes on black. ``t1`` to ``t4`` are the series colours
-#: for text, dark (or light) enough for a contrast of 4.5 to the page.
+#: for text, dark (or light) enough for a contrast of 4.5 to the page. ``heat-a`` to ``heat-e`` are grounds of the cells of
+#: heat tables, under text in ink.
 PALETTE: dict[str, tuple[str, str]] = {
     "page": ("#ffffff", "#14181b"),
     "panel": ("#f3f4f8", "#1f262b"),
@@ -47,6 +48,11 @@ PALETTE: dict[str, tuple[str, str]] = {
     "t2": ("#176b64", "#c5fcef"),
     "t3": ("#801651", "#e57fb0"),
     "t4": ("#a33f0c", "#e0b286"),
+    "heat-a": ("#eef4f9", "#1b262f"),
+    "heat-b": ("#d3e4f1", "#1a3348"),
+    "heat-c": ("#b0cee6", "#1a4361"),
+    "heat-d": ("#86b3d9", "#1b537c"),
+    "heat-e": ("#5c98cb", "#1e6398"),
 }
 
 _BY_COLOUR = {light: role for role, (light, _) in PALETTE.items()}

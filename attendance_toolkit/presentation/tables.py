@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pandas as pd
 
+from attendance_toolkit.disclosure.shades import shades_of
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import ReportError
 from attendance_toolkit.presentation.blocks import Cell, Column, Row, Table
@@ -23,6 +25,7 @@ from attendance_toolkit.presentation.formats import (
     source_of,
 )
 from attendance_toolkit.vocabulary.columns import LABELS
+from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.rounding import show_number
 
 Labels = Mapping[str, Mapping[Any, str]]
@@ -119,6 +122,80 @@ def measure_table(
         names = [level_label(column, level, labels) for column, level in zip(row_columns, row_key, strict=True)]
         body.append(Row(names[-1], tuple(line), names[0] if n == 2 else "", row_key[-1] in strong))
     return Table(id, title, subtitle, tuple(heads), tuple(body), source_of(table, source), tuple(notes))
+
+
+def heat_table(
+    table: ProtectedTable,
+    *,
+    id: str,
+    title: str,
+    subtitle: str = "",
+    rows: str,
+    columns: str,
+    section: str = "",
+    least: int = 10,
+    row_label: str = "",
+    labels: Labels | None = None,
+    source: str = "",
+    notes: Iterable[str] = (),
+) -> Table:
+    """Return the rates of one measure, rows by columns, each cell shaded by its figure and the figure always printed.
+
+    Shades are worked out from the figures as printed (``disclosure.shades``). Hidden cells, and those too small to be
+    reliable, have no shade.
+
+    Parameters
+    ----------
+    rows, columns, section
+        Column for the rows and for the columns, and one that parts the rows into sections.
+    least
+        Figures on fewer enrolments (denominator) are left out as unreliable, symbol "u".
+
+    Raises
+    ------
+    DisclosureError
+        ``table`` has not been protected.
+    ReportError
+        Two rows fall into one cell, or there is more than one measure.
+
+    >>> rows = pd.DataFrame({"sex": ["Female", "Male"], "phase": "Special", "measure": "severe_absence_rate",
+    ...     "numerator": 5.0, "denominator": [50.0, 9.0], "rate": 0.1, "lower": 0.0, "upper": 0.2, "symbol": ""})
+    >>> made = heat_table(ProtectedTable(rows, "", ""), id="t", title="T", rows="sex", columns="phase")
+    >>> [(row.header, row.cells[0].shown, row.cells[0].shade) for row in made.rows], made.key
+    ([('Female', '10.0', 0), ('Male', 'u', None)], ('10 to 11',))
+    """
+    require_protected(table)
+    measures = levels(table.rows["measure"])
+    if len(measures) > 1:
+        raise ReportError(
+            f"Table '{id}' cannot shade more than one measure: {', '.join(map(str, measures))}. Select one."
+        )
+    reliable, left_out = without_small(table, least)
+    plain = measure_table(
+        reliable, id=id, rows=[section, rows] if section else rows, columns=columns, title=title, subtitle=subtitle,
+        row_label=row_label, source=source, labels=labels,
+        notes=[*([f"u: {phrase(f'fewer than {least} enrolments', 'rule')}."] if left_out else []), *notes],
+    )  # fmt: skip
+    shades, key = shades_of([cell.shown for row in plain.rows for cell in row.cells])
+    places = iter(shades)
+    body = [replace(row, cells=tuple(replace(cell, shade=next(places)) for cell in row.cells)) for row in plain.rows]
+    return replace(plain, rows=tuple(body), key=tuple(phrase(text, "scale") for text in key))
+
+
+def without_small(table: ProtectedTable, least: int) -> tuple[ProtectedTable, int]:
+    """Return a table without the numbers of figures on fewer than ``least``, and how many those are.
+
+    Hidden figures are left as they are: how many enrolments they have is not known here.
+    """
+    require_protected(table)
+    frame = table.rows
+    small = (frame["symbol"] == "") & (pd.to_numeric(frame["denominator"]) < least)
+    if not small.any():
+        return table, 0
+    frame = frame.copy()
+    frame.loc[small, ["numerator", "denominator", "rate", "lower", "upper"]] = float("nan")
+    frame.loc[small, "symbol"] = "u"
+    return ProtectedTable(frame, table.rule, table.source, table.is_synthetic), int(small.sum())
 
 
 def _product(lists: list[list[Any]]) -> list[tuple[Any, ...]]:

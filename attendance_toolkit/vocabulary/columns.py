@@ -17,6 +17,8 @@ ETHNICITY_MAJOR = ("Asian", "Black", "Mixed", "White", "Any other ethnic group",
 LANGUAGES = ("English", "Other than English", "Unknown")
 YES_NO = ("Yes", "No", "Unknown")
 ENROL_STATUSES = ("Single", "Main", "Subsidiary", "Other", "Unknown")
+#: Bands of year groups, each within a phase; which year group lies in which is in hierarchies.csv.
+NC_YEAR_BANDS = ("Up to Year 2", "Years 3 to 6", "Years 7 to 9", "Years 10 and 11", "Other year groups")
 NC_YEARS = ("E1", "E2", "N1", "N2", "R", *(str(n) for n in range(1, 15)), "X", "Unknown")
 
 #: Key of PUPIL_TERM: one row per pupil, school, academic year and half term (or span of half terms).
@@ -103,6 +105,7 @@ LABELS = {
     "laestab": "School",
     "phase": "School type",
     "nc_year": "Year group",
+    "nc_year_band": "Band of year groups",
     "sex": "Sex",
     "fsm_eligible": "Free school meals",
     "fsm6": "Free school meals in the last six years",
@@ -115,6 +118,8 @@ LABELS = {
     "term": "Term",
     "half_term": "Half term",
     "academic_year": "Academic year",
+    "time_on_roll": "Time on roll",
+    "classification": "Whether characteristics are recorded",
 }
 
 #: Five-point bands of overall absence, as DfE's bands file cuts them: lower edge in percent.
@@ -153,6 +158,29 @@ CONTRIBUTOR_COUNTS = (
     *(f"enrolments_{name}" for name in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS)),
     *(f"square_{name}" for name in (*AUTHORISED_REASONS, *UNAUTHORISED_REASONS)),
 )
+
+#: Counts of severe absentees alone, made only where they are asked for: their sessions by reason, and what tells whether a
+#: few of them stand behind a sum. Each is the count without its ending, of severe absentees.
+SEVERE_COUNTS = tuple(
+    f"{name}_severe"
+    for name in (
+        *REASON_COLUMNS,
+        "square_possible",
+        *(f"{part}_{kind}" for kind in ("absent", "authorised", "unauthorised") for part in ("square", "cross")),
+        *CONTRIBUTOR_COUNTS,
+    )
+)
+
+#: Length of an enrolment: possible sessions of the period, up to and without the upper limit. A school year has about 380.
+TIME_ON_ROLL = (
+    ("Under 50 sessions", 50),
+    ("50 to 149 sessions", 150),
+    ("150 to 249 sessions", 250),
+    ("250 sessions or more", None),
+)
+
+#: All additive counts there are.
+ALL_COUNTS = (*CELL_COUNTS, *CONTRIBUTOR_COUNTS, *SEVERE_COUNTS)
 
 #: What every MEASURE row carries besides its groups. ``rate`` is 0 to 1 (or sessions per enrolment for a
 #: mean); numerator and denominator are counts and may be missing for a published rate; ``lower`` and

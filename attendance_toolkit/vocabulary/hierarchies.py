@@ -75,6 +75,16 @@ def contained() -> tuple[tuple[str, str, str, str], ...]:
 
 
 @cache
+def band_of(dimension: str, other: str) -> dict[str, str]:
+    """Return the level of another dimension that each level of a dimension lies in.
+
+    >>> band_of("nc_year", "nc_year_band")["7"]
+    'Years 7 to 9'
+    """
+    return {level: its for name, level, wider, its in contained() if (name, wider) == (dimension, other)}
+
+
+@cache
 def _table() -> tuple[dict[tuple[str, str], str], frozenset[str]]:
     rows = read_reference("hierarchies.csv")
     above = {(row["dimension"], row["level"]): row["within"] for row in rows if row["level"]}

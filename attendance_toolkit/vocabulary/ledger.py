@@ -19,14 +19,20 @@ AXIS = "axis"
 #: What ``phrase`` may be about. Pupils, enrolments and sessions are not among them, on purpose.
 THINGS = frozenset(
     (
+        "districts",
         "files",
         "findings",
         "gaps",
+        "groups",
+        "measures",
         "pages",
+        "pairs",
         "printed report",
         "rows of a table",
         "rule",
+        "scale",
         "schools",
+        "strata",
         "terms",
         "values",
         "years",
@@ -70,8 +76,9 @@ def phrase(text: str, about: str) -> str:
     >>> phrase("7 pupils", "pupils")
     Traceback (most recent call last):
         ...
-    ValueError: 'pupils' is not something to count without a cleared figure. Use one of: files, findings, gaps, pages,\
- printed report, rows of a table, rule, schools, terms, values, years.
+    ValueError: 'pupils' is not something to count without a cleared figure. Use one of: districts, files, findings,\
+ gaps, groups, measures, pages, pairs, printed report, rows of a table, rule, scale, schools, strata, terms, values,\
+ years.
     """
     if about not in THINGS:
         raise ValueError(

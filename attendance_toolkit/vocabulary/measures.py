@@ -64,6 +64,19 @@ _ALL = (
     Measure("no_absence_rate", "No absence", "enrolments with no absence", "enrolments", "percent"),
     Measure("band_rate", "Enrolments in the absence band", "enrolments in the band", "enrolments", "percent"),
     Measure("reason_rate", "Absence by reason", "sessions missed for the reason", "sessions possible", "percent"),
+    *(
+        Measure(name, label, f"{what} of severe absentees", "sessions possible of severe absentees", "percent")
+        for name, label, what in (
+            ("overall_absence_rate_severe", "Overall absence of severe absentees", "sessions missed"),
+            ("authorised_absence_rate_severe", "Authorised absence of severe absentees", "authorised sessions missed"),
+            (
+                "unauthorised_absence_rate_severe",
+                "Unauthorised absence of severe absentees",
+                "unauthorised sessions missed",
+            ),
+            ("reason_rate_severe", "Absence of severe absentees by reason", "sessions missed for the reason"),
+        )
+    ),
     Measure(
         "overall_absence_rate_without_persistent",
         "Overall absence without persistent absentees",

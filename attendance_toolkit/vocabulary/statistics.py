@@ -52,7 +52,7 @@ _MODELLED = (
     # MAIHDA: rows of the column ``model``, "null" or "main effects".
     _modelled("maihda_intercept", "Intercept, logit scale", "logit", 2),
     _modelled("maihda_coefficient", "Coefficient, logit scale", "logit", 2),
-    _modelled("maihda_sd", "Standard deviation between strata, logit scale", "logit", 3),
+    _modelled("maihda_sd", "Standard deviation between strata, logit scale", "ratio", 3),
     _modelled("vpc_latent", "Variance between strata, latent scale", "percent"),
     _modelled("vpc_response", "Variance between strata, response scale", "percent"),
     _modelled("pcv", "Variance explained by main effects", "percent"),
@@ -82,8 +82,9 @@ _DERIVED = (
     _derived("interaction_odds_ratio", "Ratio of odds ratios (logit scale)", "ratio", 2),
     _derived("rank_median", "Median rank", "rank", 0),
     _derived("probability_highest", "Chance of being among the highest third", "percent", 0),
+    _derived("heterogeneity_q", "Cochran's Q", "ratio", 1),
     _derived("heterogeneity_p_value", "p value of no difference", "p", 3),
-    _derived("heterogeneity_i2", "Share of differences beyond chance (I²)", "percent", 0),
+    _derived("heterogeneity_i2", "Share of differences beyond chance (I-squared)", "percent", 0),
     _derived("ratio_of_risk_ratios", "Ratio of risk ratios", "ratio", 2),
     _derived("rate_gap", "Gap", "points"),
 )

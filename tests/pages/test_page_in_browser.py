@@ -133,8 +133,8 @@ def test_keyboard_walk(browser, page_file, width):
     names = [step[1] for step in walk]
     assert names[0] == "Skip to main content"
     assert names[1:4] == ["Summary", "Trends", "Groups"]
-    assert sum(step[0] == "SUMMARY" for step in walk) == 4
-    assert sum("Download table" in name for name in names) == 2
+    assert sum(step[0] == "SUMMARY" for step in walk) == 7
+    assert sum("Download table" in name for name in names) == 3
     assert any(step[2] == "region" for step in walk)
     assert all(step[3] and step[4] for step in walk), [s for s in walk if not (s[3] and s[4])]
     page.goto(page_file.as_uri())
@@ -151,6 +151,24 @@ def test_drawings_by_width(browser, page_file):
         page.goto(page_file.as_uri())
         assert page.locator(f"{shown} svg").first.is_visible()
         assert not page.locator(f"{other} svg").first.is_visible()
+        context.close()
+
+
+def test_shades_are_printed_and_seen_beside_their_numbers(browser, page_file):
+    """Each shade has a ground of its own, in every theme and on paper; cells with a symbol have none."""
+    script = """() => [...document.querySelectorAll('table.heat td')].map(td => [td.className, td.textContent,
+      getComputedStyle(td).backgroundColor, getComputedStyle(td).printColorAdjust])"""
+    for theme, media in (("light", "screen"), ("dark", "screen"), ("dark", "print")):
+        context = browser.new_context(color_scheme=theme)
+        page = context.new_page()
+        page.emulate_media(media=media)
+        page.goto(page_file.as_uri())
+        cells = page.evaluate(script)
+        grounds = {name: ground for name, text, ground, _ in cells if "heat-" in name}
+        assert len(set(grounds.values())) == len(grounds) == 5
+        assert all(adjust == "exact" for name, _, _, adjust in cells if "heat-" in name)
+        plain = {ground for name, text, ground, _ in cells if text in ("c", "u")}
+        assert plain == {"rgba(0, 0, 0, 0)"}
         context.close()
 
 

@@ -20,6 +20,7 @@ from attendance_toolkit.disclosure.gate.explain import NUMBERS
 from attendance_toolkit.disclosure.gate.findings import Finding
 from attendance_toolkit.disclosure.gate.numbers import NumberCheck, cell_texts
 from attendance_toolkit.disclosure.gate.reading import Element, Page, Text, attribute_texts, read_page
+from attendance_toolkit.disclosure.gate.shading import shade_faults
 from attendance_toolkit.disclosure.gate.words import strange_characters
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.statistics import find_measure
@@ -121,6 +122,8 @@ class _PageCheck:
             if self.evidence.explainer.explain(value) is None:
                 says = "A small line shows a value no cleared figure explains."
                 self.found.append(Finding(self.file, "tiles", "unexplained_number", says))
+        for element, says in shade_faults(self.page):
+            self.note(element, "shade", says)
         for text in self.page.texts:
             self._text(text)
         for element, name, words in attribute_texts(self.page):
@@ -229,7 +232,7 @@ class _PageCheck:
         if element.tag == "td" and element.attributes.get("data-cell"):
             self._cell(text, element.attributes["data-cell"])
             return
-        self._say(element, "", text.text, is_alone=element.tag in ("td", "th"), in_drawing=element.in_drawing)
+        self._say(element, "", text.text, is_alone=element.tag == "td", in_drawing=element.in_drawing)
 
     def _cell(self, text: Text, ref: str) -> None:
         row = self.evidence.cells.get(ref)

@@ -185,6 +185,7 @@ def _structure(
         (r"\b(\d+) values? (?:is|are|has|have|does|do|rounds?) (?:hidden to protect|not available|not apply|to 0|low)", many),
         (r"\b(?:Bar|Dot) chart of (\d+) rows?\b", many),
         (r"\b(\d+) small line charts? on one scale\b", _at_most(24)),
+        (r"\b[Yy]ears (\d{1,2}) (?:to|and) (\d{1,2})\b(?![.,]?\d|%)", _at_most(14, 1, 2)),
         (r"\b[Yy]ears? (\d{1,2})\b(?![.,]?\d|%)", _at_most(14)),
         (r"\b(?:autumn|spring|summer) (?:census )?(20\d\d)\b(?!/)", _at_most(2100)),
         (r"\b(1) in (?=\d)", _at_most(1)),

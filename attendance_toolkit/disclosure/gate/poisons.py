@@ -67,6 +67,21 @@ def _change_cell(is_hidden: bool, change: Callable[[str, str], str]) -> Callable
     return make
 
 
+def _shaded(tag: str, shade: str = "heat-e") -> str:
+    """Return a cell's tag with a shade instead of the one it may have.
+
+    >>> _shaded('<td class="n sym" data-cell="c0">'), _shaded('<td class="n heat-e">'), _shaded("<td>")
+    ('<td class="n sym heat-e" data-cell="c0">', '<td class="n heat-a">', '<td class="heat-e">')
+    """
+    if " heat-" in tag:
+        return re.sub(r" heat-[a-e]", " heat-a" if shade in tag else f" {shade}", tag)
+    return (
+        re.sub(r'class="([^"]*)"', rf'class="\1 {shade}"', tag)
+        if "class=" in tag
+        else tag.replace(">", f' class="{shade}">')
+    )
+
+
 def _csv(text: str) -> str:
     return base64.b64encode(text.encode("utf-8-sig")).decode("ascii")
 
@@ -88,6 +103,7 @@ QUICK: tuple[Poison, ...] = (
     _poison("a hidden cell with its value", "hidden_cell_shown", _change_cell(True, lambda tag, t: f"{tag}7")),
     _poison("a comment", "comment", _put("<!-- 7 pupils -->")),
     _poison("a download with another line", "data_address", _spoil_download),
+    _poison("a shade on a hidden cell", "shade", _change_cell(True, lambda tag, t: _shaded(tag) + t)),
     _poison("a drawing of somebody else", "unknown_drawing", _put('<svg viewBox="0 0 9 9"><path d="M0 0L7 7"/></svg>')),
 )
 
@@ -155,6 +171,13 @@ MORE: tuple[Poison, ...] = (
     _poison("data of its own", "data_attribute", _put('<p data-pupils="7">Text.</p>')),
     _poison("a tooltip", "attribute", _put('<p title="7 pupils">Text.</p>')),
     _poison("an id with a pupil in it", "attribute", _put('<p id="p801200005001">Text.</p>')),
+    _poison("a shade on a cell of no heat table", "shade", _change_cell(False, lambda tag, t: _shaded(tag) + t)),
+    _poison("a shade in place of another", "shade", _swap(r'(<td class="n )heat-[ab]"', r'\g<1>heat-d"')),
+    _poison("a shade taken away", "shade", _swap(r'<td class="n heat-[a-e]"', '<td class="n"')),
+    _poison("a shade on a part of a cell", "shade", _swap(r"(<td[^>]*>)([^<]*)(</td>)", r'\1<span class="heat-e">\2</span>\3')),
+    _poison("a look of its own of a part of a cell", "shade", _swap(r"(<td[^>]*>)([^<]*)(</td>)", r'\1<span class="unit">\2</span>\3')),
+    _poison("a cell with another look", "shade", _swap('<td class="n', '<td class="note n')),
+    _poison("a shade on a sentence", "shade", _put('<p class="heat-c">Text.</p>')),
     _poison("a class that is none", "attribute", _put('<p class="p7">Text.</p>')),
     _poison("a style sheet that writes", "unknown_style", _swap("</style>", 'main::after{content:"7"}</style>')),
     _poison("a second style sheet", "unknown_style", _put("<style>p{color:red}</style>")),

@@ -36,6 +36,19 @@ class Element:
     place: str
     start: int
     in_drawing: bool = False
+    parent: Element | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def classes(self) -> list[str]:
+        """Return the names of its classes."""
+        return self.attributes.get("class", "").split()
+
+    def within(self, tag: str) -> Element | None:
+        """Return the nearest element of a tag around it."""
+        found = self.parent
+        while found is not None and found.tag != tag:
+            found = found.parent
+        return found
 
 
 @dataclass
@@ -148,7 +161,9 @@ class _Reader:
         self.numbers[tag] = self.numbers.get(tag, 0) + 1
         place = f"{self.named + ', ' if self.named else ''}{tag} {self.numbers[tag]}"
         inside = any(element.tag == "svg" for element in self.stack)
-        element = Element(tag, attributes, place, match.start(), inside or tag == "svg")
+        element = Element(
+            tag, attributes, place, match.start(), inside or tag == "svg", self.stack[-1] if self.stack else None
+        )
         self.page.elements.append(element)
         self._part(element)
         if tag in _EMPTY or match[4]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import nbformat.v4 as v4
 import pandas as pd
 from nbformat import NotebookNode
@@ -20,7 +22,8 @@ from attendance_toolkit.presentation.blocks import (
     Tile,
     Tiles,
 )
-from attendance_toolkit.presentation.tables import measure_table
+from attendance_toolkit.presentation.figures import Membership
+from attendance_toolkit.presentation.tables import heat_table, measure_table
 
 YEARS = (201718, 201819, 202021, 202122, 202223, 202324)
 AREAS = ("Aldermoor", "Brackwell", "Castleford Vale", "Denholme", "Eastmere", "Fernleigh")
@@ -143,6 +146,95 @@ def make_figures() -> list[Figure]:
     ]
 
 
+_LEVELS = {
+    "fsm": ("FSM eligible", "Not FSM eligible"),
+    "sen": ("EHC plan", "SEN support", "No SEN"),
+    "sex": ("Female", "Male"),
+}
+COMBINED = (
+    Membership("Free school meals", "fsm", ("FSM eligible",)),
+    Membership("SEN support", "sen", ("SEN support",)),
+    Membership("EHC plan", "sen", ("EHC plan",)),
+    Membership("Girls", "sex", ("Female",)),
+)
+
+
+def crossed(*, hidden: tuple[str, str, str] | None = None, small: tuple[str, str, str] | None = None) -> ProtectedTable:
+    """Return severe absence by free school meals, SEN and sex; one combination hidden, one of seven enrolments."""
+    rows = []
+    for number, key in enumerate(itertools.product(*_LEVELS.values())):
+        fsm, sen, sex = key
+        rate = (
+            0.008
+            * (2.5 if fsm == "FSM eligible" else 1)
+            * (4 if sen == "EHC plan" else 2 if sen == "SEN support" else 1)
+        )
+        one = row(
+            "severe_absence_rate", rate + 0.001 * (sex == "Female"), half=0.002 + rate / 5, fsm=fsm, sen=sen, sex=sex
+        )
+        one |= {"symbol": "c" if key == hidden else "", "cell": f"c{number:010x}"}
+        rows.append(one | ({"denominator": 7.0, "numerator": 1.0} if key == small else {}))
+    return protected(rows)
+
+
+def year_groups(*, hidden: tuple[str, str] | None = None) -> ProtectedTable:
+    """Return severe absence of girls and boys by year group."""
+    rows = []
+    for group in range(1, 12):
+        for sex, slope in (("Girls", 0.004), ("Boys", 0.003)):
+            one = row("severe_absence_rate", 0.007 + slope * max(group - 5, 0), half=0.002)
+            one |= {
+                "year_group": f"Year {group}",
+                "sex": sex,
+                "symbol": "c" if (f"Year {group}", sex) == hidden else "",
+            }
+            rows.append(one)
+    return protected(rows)
+
+
+def panels_of_areas(*, hidden: str = "") -> ProtectedTable:
+    """Return severe absence by area in three panels."""
+    rows = [
+        {
+            **row("severe_absence_rate", base + 0.002 * i, half=0.003, area=area, phase=phase),
+            "symbol": "c" if area == hidden and phase == "Special" else "",
+        }
+        for phase, base in (("Primary", 0.006), ("Secondary", 0.03), ("Special", 0.05))
+        for i, area in enumerate(AREAS)
+    ]
+    return protected(rows)
+
+
+def make_new_figures() -> list[Figure]:
+    """Return one figure of every kind the districts and crossings have."""
+    title = "Severe absence by group"
+    share = "Percentage of enrolments missing 50% or more"
+    return [
+        figures.line_by_level(
+            year_groups(hidden=("Year 4", "Girls")), x="year_group", series="sex", id="levels", title=title,
+            subtitle=f"{share}, Aldermoor",
+        ),
+        figures.dot_panels(
+            panels_of_areas(hidden="Denholme"), panel="phase", category="area", id="dots", subtitle=share,
+            title="Severe absence by area and school type",
+            highlight="Aldermoor", sort=True,
+            references={"Primary": ("England", 0.009), "Secondary": ("England", 0.034), "Special": ("England", 0.052)},
+        ),
+        figures.upset_rows(
+            crossed(hidden=("FSM eligible", "EHC plan", "Female"), small=("FSM eligible", "EHC plan", "Male")),
+            sets=COMBINED, id="combined", title="Severe absence by combination", subtitle=share, reference=("All pupils", 0.019),
+        ),
+    ]  # fmt: skip
+
+
+def make_heat_table() -> Table:
+    """Return a shaded table in sections, with a hidden cell and one too small to be reliable."""
+    return heat_table(
+        crossed(hidden=("FSM eligible", "EHC plan", "Female"), small=("FSM eligible", "EHC plan", "Male")),
+        id="heat", section="sex", rows="sen", columns="fsm", title="Severe absence, crossed", subtitle="Aldermoor",
+    )  # fmt: skip
+
+
 def make_tables() -> list[Table]:
     """Return a wide table with groups and sections, and a small one."""
     rows = [
@@ -230,7 +322,7 @@ def full_notebook() -> NotebookNode:
             v4.new_markdown_cell("## Trends\n\nProse with a [source](https://www.gov.uk/)."),
             code(first, large, small),
             v4.new_markdown_cell("## Groups"),
-            code(*others, Paragraph("A closing paragraph.")),
+            code(*others, make_heat_table(), *make_new_figures(), Paragraph("A closing paragraph.")),
             code(Result(({"id": "overall", "measure": "overall_absence_rate", "rate": 0.077},))),
         ]
     )

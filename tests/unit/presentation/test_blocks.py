@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -23,13 +24,15 @@ from attendance_toolkit.presentation.blocks import (
     Tiles,
     block_from_document,
 )
-from tests.unit.presentation.examples import make_figures, make_head, make_tables
+from tests.unit.presentation.examples import make_figures, make_head, make_heat_table, make_new_figures, make_tables
 
 
 def every_block():
     return [
         *make_figures(),
+        *make_new_figures(),
         *make_tables(),
+        make_heat_table(),
         make_head(),
         Findings(("One.",), "Title"),
         Paragraph("Text."),
@@ -72,8 +75,34 @@ def test_a_symbol_instead_of_a_number_refuses_the_number(symbol):
     assert Cell(symbol=symbol).shown == symbol
 
 
-def test_low_reliability_stands_beside_its_number():
+def test_low_reliability_stands_beside_its_number_or_alone():
     assert Cell("7.7", 7.7, "u").shown == "7.7 u"
+    assert Cell(symbol="u").shown == Cell(symbol="u").csv_text() == "u"
+
+
+@pytest.mark.parametrize("symbol", ["c", "x", "z", "low", "k", "u"])
+def test_a_cell_with_a_symbol_has_no_shade(symbol):
+    with pytest.raises(DisclosureError, match="shade"):
+        Cell(symbol=symbol, shade=0)
+    with pytest.raises(DisclosureError, match="shade"):
+        Cell("7.7", 7.7, shade=5)
+
+
+def test_a_table_with_shades_of_its_own_is_refused():
+    table = make_heat_table()
+    first = table.rows[0]
+    cells = (*first.cells[:-1], dataclasses.replace(first.cells[-1], shade=0))
+    with pytest.raises(DisclosureError, match="do not follow from the figures"):
+        dataclasses.replace(table, rows=(dataclasses.replace(first, cells=cells), *table.rows[1:]))
+
+
+def test_an_output_stored_before_there_were_shades_is_read():
+    document = json.loads(json.dumps(make_tables()[0].document()))
+    del document["key"]
+    for line in document["rows"]:
+        for cell in line["cells"]:
+            del cell["shade"]
+    assert block_from_document(document) == make_tables()[0]
 
 
 def test_csv_has_what_is_shown_and_no_formula():

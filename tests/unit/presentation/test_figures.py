@@ -8,7 +8,18 @@ import pytest
 from attendance_toolkit.errors import DisclosureError, ReportError, UnknownColumnError
 from attendance_toolkit.presentation import figures
 from attendance_toolkit.presentation.style import NARROW, WIDE
-from tests.unit.presentation.examples import by_area, make_figures, protected, row, trend
+from tests.unit.presentation.examples import (
+    COMBINED,
+    by_area,
+    crossed,
+    make_figures,
+    make_new_figures,
+    panels_of_areas,
+    protected,
+    row,
+    trend,
+    year_groups,
+)
 
 WORDS = {"title": "Headline", "subtitle": "Measure, place, period"}
 
@@ -122,6 +133,117 @@ def test_percentage_points_are_signed():
     figure = figures.bars(table, id="f", category="phase", **WORDS)
     assert "Primary −1.2 pp" in figure.alt
     assert figure.data.columns[1].unit == "percentage points"
+
+
+# -- groups crossed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("figure", make_new_figures(), ids=lambda f: f.id)
+def test_charts_of_groups_are_drawn_twice_with_words_and_data(figure):
+    assert f'viewBox="0 0 {WIDE} ' in figure.svg_wide
+    assert f'viewBox="0 0 {NARROW} ' in figure.svg_narrow
+    assert "Synthetic data" in figure.svg_narrow
+    assert len(figure.alt) > 60
+    assert "1 value is hidden to protect small numbers." in figure.alt
+    again = next(f for f in make_new_figures() if f.id == figure.id)
+    assert again.document() == figure.document()
+    # No text smaller than 12 pixels at the width of a phone.
+    assert min(float(size) for size in re.findall(r'font-size="([\d.]+)"', figure.svg_narrow)) >= 12
+
+
+def test_levels_share_their_first_word_once():
+    figure = figures.line_by_level(year_groups(), x="year_group", series="sex", id="f", **WORDS)
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", figure.svg_wide)
+    assert [t for t in texts if t.isdigit()] == [str(n) for n in range(1, 12)]
+    assert "Year group" in texts
+    assert "Line chart by year group, from Year 1 to Year 11. Girls: 0.7% in Year 1, 3.1% in Year 11." in figure.alt
+    assert figure.data.rows[6].header == "Year 7"
+
+
+def test_levels_keep_their_order_and_their_names_where_they_share_nothing():
+    rows = [
+        row("severe_absence_rate", 0.01, term=term, series_label="All")
+        for term in ("Autumn term", "Spring term", "Summer term")
+    ]
+    figure = figures.line_by_level(protected(rows), x="term", series="series_label", id="f", **WORDS)
+    text = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", figure.svg_narrow))
+    assert re.search("Autumn.*Spring.*Summer", text)
+
+
+def test_dots_may_keep_their_order():
+    figure = figures.dot_interval(by_area(), id="f", category="area", sort=False, **WORDS)
+    assert figure.data.rows[0].header == "Aldermoor"
+    assert "sorted" not in figure.alt
+
+
+def panels(**options):
+    return figures.dot_panels(panels_of_areas(), id="f", panel="phase", category="area", **WORDS, **options)
+
+
+def test_panels_are_sorted_or_not_each_by_itself():
+    given = [(r.section, r.header) for r in panels().data.rows]
+    assert given[0] == ("Primary", "Aldermoor")
+    ordered = [(r.section, r.header) for r in panels(sort=True).data.rows]
+    assert ordered[0] == ("Primary", "Fernleigh")
+    assert ordered[-1] == ("Special", "Aldermoor")
+    assert sorted(given) == sorted(ordered)
+
+
+def test_one_reference_is_named_once_and_several_each_in_its_panel():
+    same = dict.fromkeys(("Primary", "Secondary", "Special"), ("All pupils", 0.021))
+    assert panels(references=same).svg_wide.count(">All pupils 2.1%<") == 1
+    other = {"Primary": ("England", 0.009), "Special": ("England", 0.052)}
+    figure = panels(references=other)
+    assert figure.svg_wide.count(">England ") == 2
+    assert "Special. Values run from 5.0% (95% interval 4.7 to 5.3) for Aldermoor" in figure.alt
+    assert "Dashed line: England, 5.2%." in figure.alt
+
+
+def upset(table, **options):
+    return figures.upset_rows(table, sets=COMBINED, id="f", **WORDS, **options)
+
+
+def test_combinations_stand_from_high_to_low_hidden_ones_last():
+    figure = upset(crossed(hidden=("Not FSM eligible", "No SEN", "Male")))
+    assert figure.data.rows[0].header == "Free school meals, EHC plan and Girls"
+    assert figure.data.rows[-1].header == "None of these"
+    assert [c.shown for c in figure.data.rows[-1].cells] == ["c"] * 5
+    assert [c.shown for c in figure.data.rows[0].cells][:3] == ["81", "1,000", "8.1"]
+
+
+def test_membership_is_filled_and_empty_dots():
+    """Counted in the drawing: of 12 rows and 4 sets, free school meals and girls fill half, each kind of SEN a third."""
+    figure = upset(crossed())
+    filled = figure.svg_wide.count("fill:var(--s1,#12436d);stroke:var(--page,#ffffff)")
+    empty = figure.svg_wide.count("fill:var(--page,#ffffff);stroke:var(--axis,#6b6e70)")
+    assert (filled, empty) == (6 + 6 + 4 + 4, 48 - 20)
+
+
+def test_small_combinations_are_left_out_and_counted():
+    figure = upset(crossed(small=("FSM eligible", "EHC plan", "Male")))
+    assert len(figure.data.rows) == 11
+    assert "1 combination has fewer than 10 enrolments and is left out." in figure.notes
+    assert "hidden" not in " ".join(figure.notes)
+
+
+def test_at_most_so_many_rows_are_drawn():
+    figure = upset(crossed(hidden=("FSM eligible", "EHC plan", "Female")), most=5)
+    assert len(figure.data.rows) == 5
+    assert all(not cell.symbol for r in figure.data.rows for cell in r.cells)
+    assert "Drawn are the 5 combinations with the highest rates of 11 that can be shown." in figure.notes
+    assert "1 more combination is hidden to protect small numbers." in figure.alt
+
+
+def test_two_rows_in_the_same_sets_are_refused():
+    with pytest.raises(ReportError, match="more than one row for 'Free school meals'"):
+        figures.upset_rows(crossed(), sets=COMBINED[:1], id="f", **WORDS)
+
+
+def test_combinations_need_sets_and_rows():
+    with pytest.raises(ReportError, match="no sets"):
+        figures.upset_rows(crossed(), sets=(), id="f", **WORDS)
+    with pytest.raises(ReportError, match="no rows"):
+        upset(crossed(), least=2000)
 
 
 def test_more_than_four_series_are_refused():

@@ -18,7 +18,7 @@ from attendance_toolkit.presentation import figures, narrative
 from attendance_toolkit.presentation.blocks import Block, Figure, Findings, Table, Tile, Tiles
 from attendance_toolkit.presentation.formats import count_cell, hidden_notes, rate_cell, records, single_format
 from attendance_toolkit.presentation.markup import PageContext, render, sparkline
-from attendance_toolkit.presentation.tables import measure_table
+from attendance_toolkit.presentation.tables import heat_table, measure_table
 from tests.unit.presentation.examples import AREAS, PHASES, YEARS, protected, row
 
 WORDS = {"title": "Headline", "subtitle": "Measure, place, period"}
@@ -47,6 +47,13 @@ def trend(rate: float, half: float) -> ProtectedTable:
                     }
                 )
     return protected(rows)
+
+
+SETS = (
+    figures.Membership("Primary", "series_label", ("Primary",)),
+    figures.Membership("Special", "series_label", ("Special",)),
+    figures.Membership("EHC plan", "panel", ("EHC plan",)),
+)
 
 
 def areas(rate: float, half: float, *, by_value: bool = False) -> ProtectedTable:
@@ -93,6 +100,33 @@ FIGURES: dict[str, Callable[[float, float], Block]] = {
     ),
     "dots from rows in the order of the exact figures": lambda r, h: figures.dot_interval(
         areas(r, h, by_value=True), id="f", category="area", **WORDS
+    ),
+    "dots in their given order": lambda r, h: figures.dot_interval(
+        areas(r, h), id="f", category="area", sort=False, **WORDS
+    ),
+    "line over levels": lambda r, h: figures.line_by_level(
+        trend(r, h).select(academic_year=202324), id="f", x="series_label", series="panel", **WORDS
+    ),
+    **{
+        f"dots in panels, {'sorted' if sort else 'in order'}": lambda r, h, sort=sort: figures.dot_panels(
+            trend(r, h).select(panel="EHC plan"),
+            id="f",
+            panel="academic_year",
+            category="series_label",
+            sort=sort,
+            references={202324: ("England", 0.0215)},
+            **WORDS,
+        )
+        for sort in (True, False)
+    },
+    **{
+        f"combinations, at most {most}": lambda r, h, most=most: figures.upset_rows(
+            trend(r, h).select(academic_year=[202324]), id="f", sets=SETS, most=most, **WORDS
+        )
+        for most in (20, 3)
+    },
+    "heat table": lambda r, h: heat_table(
+        trend(r, h), id="t", section="panel", rows="series_label", columns="academic_year", **WORDS
     ),
     "bars": lambda r, h: figures.bars(areas(r, h), id="f", category="area", highlight="Brackwell", **WORDS),
     "sorted bars": lambda r, h: figures.bars(areas(r, h, by_value=True), id="f", category="area", sort=True, **WORDS),

@@ -148,7 +148,9 @@ def test_every_drawing_of_a_page_is_known():
 def test_charts_refuse_a_plain_frame(name):
     function = getattr(figures, name)
     given = {"id": "a", "title": "T", "subtitle": "S"}
-    needed = {p: "phase" for p in ("category", "panel") if p in inspect.signature(function).parameters}
+    needed = {p: "phase" for p in ("category", "panel", "x", "series") if p in inspect.signature(function).parameters}
+    if "sets" in inspect.signature(function).parameters:
+        needed["sets"] = [figures.Membership("Primary", "phase", ("Primary",))]
     with pytest.raises(DisclosureError, match="Only a protected table can be shown, not a DataFrame"):
         function(trend().rows, **given, **needed)
 
@@ -156,6 +158,8 @@ def test_charts_refuse_a_plain_frame(name):
 def test_tables_refuse_a_plain_frame():
     with pytest.raises(DisclosureError, match="Only a protected table can be shown"):
         tables.measure_table(trend().rows, id="a", rows="series_label", title="T")
+    with pytest.raises(DisclosureError, match="Only a protected table can be shown"):
+        tables.heat_table(trend().rows, id="a", rows="series_label", columns="academic_year", title="T")
 
 
 # -- hidden figures, markings -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from attendance_toolkit.disclosure.shades import SHADES
 from attendance_toolkit.presentation import style
 
 
@@ -26,6 +27,15 @@ def contrast(first: str, second: str) -> float:
 @pytest.mark.parametrize("background", ["page", "panel"])
 def test_text_has_contrast_4_5(theme, role, background):
     assert contrast(style.PALETTE[role][theme], style.PALETTE[background][theme]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_on_shades_has_contrast_and_shades_are_told_apart(theme):
+    grounds = [style.PALETTE[name][theme] for name in SHADES]
+    assert min(contrast(style.PALETTE["ink"][theme], ground) for ground in grounds) >= 4.5
+    steps = [luminance(ground) for ground in grounds]
+    assert steps == sorted(steps, reverse=theme == 0)
+    assert all(contrast(one, two) >= 1.1 for one, two in itertools.pairwise(grounds))
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
 from attendance_toolkit.errors import DisclosureError, ReportError
 from attendance_toolkit.presentation.blocks import Cell
 from attendance_toolkit.presentation.markup import PageContext, render
-from attendance_toolkit.presentation.tables import measure_table, table_from_rows
-from tests.unit.presentation.examples import make_tables, protected, row
+from attendance_toolkit.presentation.tables import heat_table, measure_table, table_from_rows
+from tests.unit.presentation.examples import make_heat_table, make_tables, protected, row
 
 
 def test_an_unprotected_table_is_refused():
@@ -43,6 +45,46 @@ def test_a_combination_without_a_row_is_not_available():
     ]
     table = measure_table(protected(rows), id="t", rows="academic_year", columns="phase", title="T")
     assert [[c.shown for c in r.cells] for r in table.rows] == [["5.0", "x"], ["x", "6.0"]]
+
+
+def test_a_heat_table_prints_every_figure_and_shades_by_what_it_prints():
+    table = make_heat_table()
+    found = {(r.section, r.header): [(c.shown, c.shade) for c in r.cells] for r in table.rows}
+    # Shades by hand: 0.8 to 4.1 in steps of 1.
+    assert found == {
+        ("Female", "EHC plan"): [("c", None), ("3.3", 3)],
+        ("Female", "SEN support"): [("4.1", 4), ("1.7", 1)],
+        ("Female", "No SEN"): [("2.1", 2), ("0.9", 0)],
+        ("Male", "EHC plan"): [("u", None), ("3.2", 3)],
+        ("Male", "SEN support"): [("4.0", 4), ("1.6", 1)],
+        ("Male", "No SEN"): [("2.0", 2), ("0.8", 0)],
+    }
+    assert table.key == ("0 to under 1", "1 to under 2", "2 to under 3", "3 to under 4", "4 to 5")
+    html = render(table, PageContext())
+    assert re.findall(r'<td class="n heat-e" data-cell="[^"]+">([^<]*)', html) == ["4.1", "4.0"]
+    assert html.count('class="n sym"') == 2
+    assert '<ul class="key"><li>Shading (%):</li><li class="heat-a">0 to under 1</li>' in html
+    assert "u: fewer than 10 enrolments." in html
+
+
+def test_a_figure_left_out_as_unreliable_keeps_no_trace():
+    """Its row of the release has a number, which must not come with it."""
+    cell = next(c for r in make_heat_table().rows for c in r.cells if c.symbol == "u")
+    assert (cell.text, cell.value, cell.ref, cell.shade) == ("", None, "", None)
+    assert "\nMale,EHC plan,u,3.2\n" in make_heat_table().to_csv()
+
+
+def test_a_heat_table_without_figures_has_no_key():
+    rows = [{**row("severe_absence_rate", 0.05, phase=p, sex="Female"), "symbol": "c"} for p in ("Primary", "Special")]
+    table = heat_table(protected(rows), id="t", rows="phase", columns="sex", title="T")
+    assert table.key == ()
+    assert "heat" not in render(table)
+
+
+def test_a_heat_table_shades_one_measure():
+    rows = [row(m, 0.05, phase="Primary", sex="Female") for m in ("severe_absence_rate", "persistent_absence_rate")]
+    with pytest.raises(ReportError, match="more than one measure"):
+        heat_table(protected(rows), id="t", rows="phase", columns="sex", title="T")
 
 
 def test_levels_follow_a_categorical():

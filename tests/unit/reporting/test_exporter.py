@@ -84,6 +84,7 @@ def test_every_download_is_the_table_of_the_result(page):
     assert found == page.tables
     assert set(page.tables) == {
         "phase-year.csv", "small.csv", "trend-data.csv", "panels-data.csv", "areas-data.csv", "change-data.csv",
+        "heat.csv", "levels-data.csv", "dots-data.csv", "combined-data.csv",
     }  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def test_results_are_gathered_and_not_shown(page):
 
 def test_figures_and_tables_are_numbered_in_order(page):
     assert re.findall(r"(Figure \d|Table \d):", page.html) == [
-        "Figure 1", "Table 1", "Table 2", "Figure 2", "Figure 3", "Figure 4",
+        "Figure 1", "Table 1", "Table 2", "Figure 2", "Figure 3", "Figure 4", "Table 3", "Figure 5", "Figure 6", "Figure 7",
     ]  # fmt: skip
 
 

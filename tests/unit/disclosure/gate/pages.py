@@ -30,10 +30,17 @@ from attendance_toolkit.presentation.blocks import (
     Tile,
     Tiles,
 )
-from attendance_toolkit.presentation.figures import bars, small_multiples_by_year
+from attendance_toolkit.presentation.figures import (
+    Membership,
+    bars,
+    dot_panels,
+    line_by_level,
+    small_multiples_by_year,
+    upset_rows,
+)
 from attendance_toolkit.presentation.formats import rate_cell, records
 from attendance_toolkit.presentation.narrative import change_sentence, compared_with, one_in, percent, said
-from attendance_toolkit.presentation.tables import measure_table
+from attendance_toolkit.presentation.tables import heat_table, measure_table
 from attendance_toolkit.reporting.exporter import PageOutputs, collect_outputs
 from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary import ledger
@@ -150,11 +157,30 @@ def make_page(table: ProtectedTable | None = None, *, extra: tuple[str, ...] = (
                     title="Severe absence by school type", subtitle="Aldermoor, 2023/24",
                 ),
             ),
+            code(*_crossed(own, of("severe_absence_rate", area="E92000001"))),
             code(Result(({"id": "overall:202324", "area": "Aldermoor", "academic_year": 202324, "groups": {}, **_core(now)},))),
         ]  # fmt: skip
         outputs = collect_outputs(v4.new_notebook(cells=cells), index_href="../../../index.html")
     words = ("Aldermoor", "E90000001", "attendance@example.org", "Numbers below 10 are hidden.")
     return Made(outputs, evidence_for([table], outputs, words=words, texts=MARKDOWN), table)
+
+
+def _crossed(own: ProtectedTable, england: dict) -> list[Block]:
+    """Return a shaded table and the charts of groups that are crossed."""
+    severe = own.select(measure="severe_absence_rate")
+    severe = ProtectedTable(severe.rows.assign(pupils="All"), severe.rule, severe.source, severe.is_synthetic)
+    words = {"title": "Severe absence by school type", "subtitle": "Aldermoor"}
+    last = severe.select(academic_year=202324)
+    sets = [Membership("Secondary", "phase", ("Secondary",)), Membership("Special", "phase", ("Special",))]
+    reference = ("England", england["rate"])
+    return [
+        heat_table(severe, id="heat", rows="phase", columns="academic_year", **words),
+        line_by_level(last, id="levels", x="phase", series="pupils", **words),
+        dot_panels(
+            severe, id="panels", panel="academic_year", category="phase", references={202324: reference}, **words
+        ),
+        upset_rows(last, id="combined", sets=sets, reference=reference, most=2, **words),
+    ]  # fmt: skip
 
 
 def _core(record: dict) -> dict:
