@@ -643,7 +643,8 @@ def demo(out: Path, areas: Sequence[str], workers: int) -> None:
     click.echo("Making synthetic pupils and loading them (kept for the next time) ...", err=True)
     store = synthetic_store("sample")
     places = [*areas, "Greater Weirdale"] if "all" in areas else list(areas)
-    status = make_reports(("data_quality", "overview"), places, "2023/24", store, (), out, workers=workers)
+    reports = ("data_quality", "overview", "districts", "severe_absence_intersectional")
+    status = make_reports(reports, places, "2023/24", store, (), out, workers=workers)
     click.echo(f"Open {out / 'index.html'}")
     sys.exit(status)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from attendance_toolkit.disclosure.release import ExactTable, Release
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.vocabulary.calendar import show_academic_year
 
 if TYPE_CHECKING:
     from attendance_toolkit.inputs import Inputs
@@ -74,7 +75,20 @@ class DeepDive:
 
     def __init__(self, inputs: Inputs, tables: Tables | None = None) -> None:
         self.inputs = inputs
+        self.area = inputs.area
+        self.year = inputs.academic_year
+        self.shown_year = show_academic_year(self.year)
         self._given = tables
+
+    @property
+    def is_local(self) -> bool:
+        """Whether there are pupil-level figures."""
+        return self.inputs.store is not None
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Characteristics whose few unknown pupils are counted with another level."""
+        return self.inputs.policy.merge_unknown if self.is_local else ()
 
     @classmethod
     def declared(cls) -> Mapping[str, exact_table]:

@@ -69,8 +69,8 @@ def stratum_model_rows(
     freedom = len(kept) - design.matrix.shape[1] - 1
     if freedom < LEAST_FREEDOM:
         raise NoDataError(
-            f"A model of the {len(characteristics)} characteristics crossed needs at least {LEAST_FREEDOM} groups more than"
-            " it has parameters; the data have fewer."
+            "A model of the characteristics crossed needs clearly more groups with severe absentees than it has parameters;"
+            " the data have too few."
         )
     null, main = fit_maihda(events, trials), fit_maihda(events, trials, design)
     keys = {name: strata[name].iloc[0] for name in ("area_code", "academic_year", "phase")}

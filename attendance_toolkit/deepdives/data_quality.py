@@ -73,13 +73,13 @@ class DataQuality(ScreeningBlocks):
         )
         status = marking_for(inputs.audience) or "Small numbers hidden"
         loaded = self.loaded_on()
-        series = SERIES[inputs.series].label if self.has_store else "No pupil-level data"
+        series = SERIES[inputs.series].label if self.is_local else "No pupil-level data"
         facts = [
             ("Area", f"{self.area.name} ({self.area.code})"),
             ("Period", f"Academic year {self.shown_year}"),
             ("Data", f"{series}, loaded {loaded}" if loaded and not inputs.is_synthetic else series),
             ("Audience", for_whom),
-            ("Status", status if self.has_store else "Published statistics"),
+            ("Status", status if self.is_local else "Published statistics"),
         ]
         footer = [
             ("Small numbers", inputs.policy.rule),
@@ -109,7 +109,7 @@ class DataQuality(ScreeningBlocks):
 
     def verdict(self) -> Findings | Notice:
         """Return in a few sentences what can be reported for the year and what cannot."""
-        if not self.has_store:
+        if not self.is_local:
             return Notice(NEEDS_STORE, "No pupil-level data")
         return Findings(tuple(self._verdict_sentences()))
 
@@ -399,7 +399,7 @@ class DataQuality(ScreeningBlocks):
 
     def results(self) -> Result:
         """Return verdicts and coverage for ``result.json``."""
-        if not self.has_store:
+        if not self.is_local:
             return Result(())
         whole = {"area": self.area.name, "area_code": self.area.code, "series": self.inputs.series, "symbol": ""}
         rows: list[Mapping[str, Any]] = [

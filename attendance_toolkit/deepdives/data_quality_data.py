@@ -9,12 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from attendance_toolkit.deepdives._base import DeepDive, Tables, exact_table
+from attendance_toolkit.deepdives._base import DeepDive, exact_table
 from attendance_toolkit.deepdives.overview_data import OverviewData
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
-from attendance_toolkit.inputs import Inputs
 from attendance_toolkit.metrics.coverage import Coverage, screening_of, store_coverage, term_facts, term_name
 from attendance_toolkit.metrics.reportable import reportable
 from attendance_toolkit.presentation.blocks import Result
@@ -52,7 +51,7 @@ def with_store(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def wrapped(self: DataQualityData, *args: Any) -> Any:
-        return method(self, *args) if self.has_store else Result(())
+        return method(self, *args) if self.is_local else Result(())
 
     return wrapped
 
@@ -66,26 +65,10 @@ def counted(number: int, word: str, many: str = "") -> str:
     return phrase(f"{number_text(number)} {word if number == 1 else many or f'{word}s'}", "files")
 
 
-def capital(text: str) -> str:
-    """Return a text that begins with a capital letter."""
-    return text[:1].upper() + text[1:]
-
-
 class DataQualityData(DeepDive):
     """The facts of one area and year; counts of pupils only as a release has cleared them."""
 
-    def __init__(self, inputs: Inputs, tables: Tables | None = None) -> None:
-        super().__init__(inputs, tables)
-        self.area = inputs.area
-        self.year = inputs.academic_year
-        self.shown_year = show_academic_year(self.year)
-
     # -- what is known -------------------------------------------------------------------------------
-
-    @property
-    def has_store(self) -> bool:
-        """Whether there is pupil-level data."""
-        return self.inputs.store is not None
 
     @property
     def is_internal(self) -> bool:
@@ -95,7 +78,7 @@ class DataQualityData(DeepDive):
     @cached_property
     def la_codes(self) -> tuple[str, ...]:
         """The authorities of the area that the store has."""
-        return tuple(self.inputs.local_members[self.area.code]) if self.has_store else ()
+        return tuple(self.inputs.local_members[self.area.code]) if self.is_local else ()
 
     @cached_property
     def years(self) -> tuple[int, ...]:
@@ -138,7 +121,7 @@ class DataQualityData(DeepDive):
 
     def _counts(self, rows: Iterable[tuple[str, str, int]], topic: str, area: str = ALL) -> ExactTable:
         """Return counts of pupils or of their rows (line, level, count). The level "All" is the total of its line."""
-        if not self.has_store:
+        if not self.is_local:
             raise NoDataError("There is no pupil-level data.")
         frame = pd.DataFrame(list(rows), columns=["line", "level", "numerator"]).astype({"numerator": "float64"})
         frame = frame.assign(area_code=area, measure="enrolments", rate=frame["numerator"], symbol="")
@@ -254,7 +237,7 @@ class DataQualityData(DeepDive):
     def finding_rows(self) -> ExactTable:
         """Rows of the files that broke each rule of screening."""
         sums: dict[str, int] = {}
-        for finding in self.report.findings if self.has_store else ():
+        for finding in self.report.findings if self.is_local else ():
             sums[finding.rule] = sums.get(finding.rule, 0) + (finding.count if finding.row is not None else 0)
         return self._counts([(rule, ALL, count) for rule, count in sums.items()], "finding_rows")
 

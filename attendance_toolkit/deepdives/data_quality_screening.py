@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from attendance_toolkit.deepdives._shared import capital
 from attendance_toolkit.deepdives.data_quality_data import (
     ALL_CENSUSES,
     COLLECTED,
     MOST_OF_A_RULE,
     DataQualityData,
-    capital,
     counted,
     with_store,
 )

@@ -40,6 +40,7 @@ from attendance_toolkit.presentation.narrative import (
 from attendance_toolkit.vocabulary.areas import Area, find_area
 from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
 from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.series_breaks import SeriesBreak
 
 #: More dots than these do not read: then the highest and the lowest are drawn, and the table has all.
 MOST_DOTS = 20
@@ -215,9 +216,9 @@ class DistrictsCompared(DistrictsDerived):
                     header = self.name(first)
                     if is_own:
                         header = f"Against {other}" if is_local_authority else f"{header} against {other}"
-                    cells = (rate_of(one), rate_of(two), rate_of(gap), interval_cell(gap))
-                    cells = cells if with_intervals else cells[:3]
-                    rows.append(Row(header, cells, f"{SHORT[about]}, {phase[:1].lower()}{phase[1:]}"))
+                    cells = [rate_of(one), rate_of(two), rate_of(gap)]
+                    cells += [interval_cell(gap)] if with_intervals else []
+                    rows.append(Row(header, tuple(cells), f"{SHORT[about]}, {phase[:1].lower()}{phase[1:]}"))
         if not rows:
             raise NoDataError(f"There is nothing to hold {self.area.name} against in {self.shown_year}.")
         return Table(
@@ -255,7 +256,7 @@ class DistrictsCompared(DistrictsDerived):
 
     def _break_notes(self) -> list[str]:
         """Return what must stand beside gaps between figures of two series."""
-        breaks = {}
+        breaks: dict[str, SeriesBreak] = {}
         for first, second in self.pairs:
             one, two = (self.place(code, "severe_absence_rate") for code in (first, second))
             if one is not None and two is not None:

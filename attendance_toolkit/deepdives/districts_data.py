@@ -6,11 +6,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from attendance_toolkit.deepdives._base import DeepDive, Tables, exact_table
+from attendance_toolkit.deepdives._base import DeepDive, exact_table
 from attendance_toolkit.deepdives._shared import HEADLINE, MAIN_COUNTS, Lookup, Record
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
-from attendance_toolkit.inputs import Inputs
 from attendance_toolkit.metrics.absence import persistent_absence_rate, severe_absence_rate
 from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.metrics.overview import (
@@ -21,7 +20,7 @@ from attendance_toolkit.metrics.overview import (
 )
 from attendance_toolkit.models.standardisation import indirect_standardisation
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area
-from attendance_toolkit.vocabulary.calendar import TERM_LABELS, show_academic_year
+from attendance_toolkit.vocabulary.calendar import TERM_LABELS
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, MAIN_PHASES, MEASURE_CORE
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.neighbours import neighbours_of
@@ -44,18 +43,7 @@ class DistrictsData(DeepDive):
     figures: from the absence bands file with their counts, else as published rates.
     """
 
-    def __init__(self, inputs: Inputs, tables: Tables | None = None) -> None:
-        super().__init__(inputs, tables)
-        self.area = inputs.area
-        self.year = inputs.academic_year
-        self.shown_year = show_academic_year(self.year)
-
     # -- places --------------------------------------------------------------------------------------
-
-    @property
-    def is_local(self) -> bool:
-        """Whether there are pupil-level figures."""
-        return self.inputs.store is not None
 
     @cached_property
     def whole(self) -> Area | None:
@@ -239,7 +227,7 @@ class DistrictsData(DeepDive):
         else:
             cells = self._band_year("Figures for pupils not classified")
         cells = cells[cells["phase"].isin(MAIN_PHASES)]
-        missing = cells[list(CLASSIFIED_BY)].eq("Unknown").any(axis=1)
+        missing = cells[list(CLASSIFIED_BY)].isin(["Unknown"]).any(axis=1)
         keys = ["area_code", "academic_year"]
         everybody = severe_absence_rate(cells, keys).assign(classification=ALL)
         some = severe_absence_rate(cells[missing], keys).assign(classification=UNCLASSIFIED)

@@ -89,7 +89,7 @@ class DistrictsRanks(DistrictsCompared):
             sure = [area.name for area in ranked if self._chance(area, about) >= SURE]
             wide = sum(record["upper"] > record["lower"] for record in ranked.values())
             count = phrase(f"{wide} of {len(ranked)} districts", "districts")
-            highest = "the highest one" if top == 1 else phrase(f"the {top} highest", "districts")
+            highest = "the highest" if top == 1 else phrase(f"the {top} highest", "districts")
             text = f"{SHORT[about]}, {year}: the rank of {count} is not certain."
             text += (
                 f" Almost certainly (a chance of 95% or more) among {highest}: {sentence_list(sure)}."

@@ -7,10 +7,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from attendance_toolkit.deepdives._base import DeepDive, Tables, exact_table
+from attendance_toolkit.deepdives._base import DeepDive, exact_table
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
-from attendance_toolkit.inputs import Inputs
 from attendance_toolkit.metrics.absence import (
     enrolment_count,
     persistent_absence_rate,
@@ -27,7 +26,7 @@ from attendance_toolkit.metrics.crossings import (
     with_year_band,
 )
 from attendance_toolkit.metrics.overview import by_characteristic, latest_year, with_all_schools
-from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
+from attendance_toolkit.vocabulary.calendar import academic_year_before
 from attendance_toolkit.vocabulary.columns import (
     ALL,
     ALL_SCHOOLS,
@@ -80,22 +79,6 @@ class SevereAbsenceData(DeepDive):
 
     What is shown is made from the tables as cleared, and from those alone.
     """
-
-    def __init__(self, inputs: Inputs, tables: Tables | None = None) -> None:
-        super().__init__(inputs, tables)
-        self.area = inputs.area
-        self.year = inputs.academic_year
-        self.shown_year = show_academic_year(self.year)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether there are pupil-level figures."""
-        return self.inputs.store is not None
-
-    @property
-    def merged(self) -> tuple[str, ...]:
-        """Characteristics whose few unknown pupils are counted with another level."""
-        return self.inputs.policy.merge_unknown if self.is_local else ()
 
     # -- cells ---------------------------------------------------------------------------------------
 

@@ -368,3 +368,10 @@ def test_no_text_of_a_finding_holds_what_was_found():
     )
     assert {"known_upn", "known_name", "known_date_of_birth"} <= rules(found)
     assert not any(secret in str(f) for f in found for secret in (UPN, "Quillfeather", "Zephyrine", BORN))
+
+
+def test_hidden_cells_and_ticks_side_by_side_are_no_hash():
+    cells = "".join(f"<td>{text}</td>" for text in "c c c c 0 0 0 2 0 4 0 6 0 8 1 0 c c".split())
+    assert "hash" not in rules(search_file(page(f"<table><tr>{cells}</tr></table>"), "index.html", KNOWN, []))
+    digest = hashlib.md5(b"somebody else").hexdigest()
+    assert "hash" in rules(search_file(page(" ".join(digest)), "index.html", KNOWN, []))

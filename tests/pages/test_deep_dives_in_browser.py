@@ -1,0 +1,61 @@
+"""The pages on districts and on severe absence, through runner and gate, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from attendance_toolkit.cli import main
+from tests.pages.test_page_in_browser import VIEWS, open_all
+
+REPORTS = ("districts", "severe_absence_intersectional")
+
+
+def _pages(folder: Path, *arguments: str) -> Path:
+    result = CliRunner().invoke(main, ["report", *REPORTS, *arguments, "--out", str(folder / "out")])
+    assert result.exit_code == 0, result.output
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory, synthetic_store):
+    folder = tmp_path_factory.mktemp("synthetic_pages")
+    key = str(synthetic_store.with_name("key"))
+    return _pages(
+        folder, "--area", "Irwell Bank", "--year", "2023/24", "--store", str(synthetic_store), "--key", key
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, shared):
+    folder = tmp_path_factory.mktemp("published_pages")
+    bands = str(shared / "data" / "real" / "absence_bands_la_year_group")
+    return _pages(folder, "--area", "Trafford", "--year", "2022/23", "--published", bands)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+@pytest.mark.parametrize("source", ["synthetic", "published"])
+def test_axe_finds_nothing_and_nothing_sticks_out(source, report, browser, request):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page_file = next(request.getfixturevalue(source).rglob(f"{report}/index.html"))
+    for name in ("light", "360 px dark"):
+        context = browser.new_context(bypass_csp=True, **VIEWS[name])
+        page = context.new_page()
+        page.goto(page_file.as_uri())
+        open_all(page)
+        violations = axe.run(page).response["violations"]
+        assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations] == [], name
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+        context.close()
+
+
+def test_the_published_page_says_what_the_figures_say(published, browser):
+    """DfE's absence bands file: severe absentees of Trafford's primary schools, 64 in 2021/22 and 72 in 2022/23."""
+    page = browser.new_page()
+    page.goto(next(published.rglob("severe_absence_intersectional/index.html")).as_uri())
+    text = page.inner_text("main")
+    assert "(72 severe absentees after 64 the year before), not clearly different" in text
+    assert "Severe absence falls in primary schools and rises in secondary schools: cannot tell." in text
+    page.close()
