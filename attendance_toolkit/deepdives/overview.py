@@ -163,7 +163,10 @@ class Overview(OverviewData):
             )
         extra = self.own("extra_sessions_missed_persistent", self.year) if kind == "persistent" else None
         if is_shown(extra):
-            yield f"A persistent absentee missed {show_number(extra['rate'])} more sessions, on average, than other pupils."
+            # Of a single half term there are few: a whole number below 10 would look like a count of pupils.
+            decimals = 0 if abs(extra["rate"]) >= 10 else 1
+            text = show_number(extra["rate"], decimals)
+            yield f"A persistent absentee missed {text} more sessions, on average, than other pupils."
         missed = self.own("mean_sessions_missed_severe", self.year) if kind == "severe" else None
         if is_shown(missed):
             yield f"A severe absentee missed {show_number(missed['rate'], 1)} sessions on average."

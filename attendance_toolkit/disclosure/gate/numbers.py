@@ -23,6 +23,7 @@ Fault = tuple[str, str]
 
 _CHANGE = "_change"
 _NOTED = re.compile(r"^[+−-]?\d[\d,]*(?:\.\d+)?$")
+_ONE_IN = re.compile(r"\b1 in (\d[\d,]*(?:\.\d+)?)\b")
 _SYMBOLS_INSTEAD = ("", "u", None)
 
 
@@ -100,6 +101,10 @@ class NumberCheck:
     def _look(self, text: str, is_alone: bool, in_drawing: bool, is_name: bool) -> Iterator[Fault]:
         if is_name:
             text = re.sub(r"\b((?:19|20)\d\d)[ -](\d\d)\b", r"\1/\2", text)
+        # "1 in 4": no count of four pupils.
+        text = _ONE_IN.sub(
+            lambda match: " ¤ " if self._is_noted(f"{match[1]}%", is_alone, in_drawing) else match[0], text
+        )
         for pattern, is_right in self._structure:
             text = pattern.sub(lambda match, fits=is_right: " ¤ " if fits(match) else match[0], text)  # type: ignore[misc]
         words = words_of(text)
@@ -123,22 +128,22 @@ class NumberCheck:
             return False
         if in_drawing and text in self.evidence.ticks:
             return True
-        if (text, is_alone) not in self._known:
-            self._known[(text, is_alone)] = any(
-                self._is_explained(text, value, is_alone) for value in self.evidence.noted.get(text, ())
+        key = (word, is_alone)
+        if key not in self._known:
+            self._known[key] = any(
+                self._is_explained(word, value, is_alone) for value in self.evidence.noted.get(text, ())
             )
-        return self._known[(text, is_alone)]
+        return self._known[key]
 
-    def _is_explained(self, text: str, value: float, is_alone: bool) -> bool:
+    def _is_explained(self, word: str, value: float, is_alone: bool) -> bool:
         why = self.evidence.explainer.explain(value)
         if why is None:
             return False
         if is_alone:
             return True
-        # In a sentence a whole number below the threshold looks like a count of pupils that should be hidden.
-        threshold = self.evidence.threshold or 0
-        is_count = float(value).is_integer() and "." not in text
-        return why != LOST_LEARNING and not (is_count and 0 <= abs(value) < threshold)
+        # In a sentence a whole number below the threshold looks like a count of pupils that should be hidden, whatever it is.
+        looks_like_few = not {".", "%"} & set(word) and abs(value) < (self.evidence.threshold or 0)
+        return why != LOST_LEARNING and not looks_like_few
 
     def _fault(self, word: str) -> Fault:
         if not any(character.isdigit() for character in word):

@@ -124,3 +124,26 @@ def test_a_year_group_is_told_from_the_number_after_it(text, is_fine):
     said = (("29.2", 29.2, "figure"), ("0.0", 0.0, "figure"))
     check = NumberCheck(Evidence(cells={"c0000000001": row, "c0000000002": zero}, said=said), None)
     assert (check.faults(text) == []) is is_fine
+
+
+@pytest.mark.parametrize(
+    ("text", "is_fine"),
+    [
+        ("7% of the variation", True),
+        ("There were 7 severe absentees.", False),
+        ("7 pupils", False),
+        ("About 1 in 4 enrolments", True),
+        ("4 pupils", False),
+        ("1 in 7 pupils", True),
+    ],
+)
+def test_a_whole_percent_allows_no_count_of_as_many_pupils(text, is_fine):
+    # 7 is noted twice: as a share of 7.2% without decimals, and 1 in 7 (14.2%); 4 as 1 in 4 (25%).
+    rows = {
+        f"c000000000{n}": {"measure": "severe_absence_rate", "rate": rate, "numerator": 1000 * rate, "denominator": 1000.0,
+                           "symbol": ""}
+        for n, rate in enumerate((0.072, 0.142, 0.25))
+    }  # fmt: skip
+    said = (("7", 7.2, "figure"), ("7", 1 / 0.142, "figure"), ("4", 4.0, "figure"))
+    check = NumberCheck(Evidence(cells=rows, said=said), None)
+    assert (check.faults(text) == []) is is_fine
