@@ -22,6 +22,14 @@ Record = Mapping[str, Any]
 OTHERS = ("share_of_absentees", "share_of_enrolments", "risk_ratio", "risk_difference")
 _UNKNOWN = Estimate(math.nan)
 
+#: Columns of a group's counts, its rate and the rate's interval.
+COUNT_COLUMNS = (
+    Column("Enrolments"),
+    Column("Number", "Severely absent"),
+    Column("Rate", "Severely absent", "%"),
+    Column("95% interval", "Severely absent"),
+)
+
 
 def others_rows(
     group: Record | None, total: Record | None, *, rest: Record | None = None, **groups: Any
@@ -144,10 +152,7 @@ def is_clear_ratio(record: Record | None) -> bool:
 def others_columns() -> tuple[Column, ...]:
     """Return the columns of a group beside everybody else (``others_cells``)."""
     return (
-        Column("Enrolments"),
-        Column("Number", "Severely absent"),
-        Column("Rate", "Severely absent", "%"),
-        Column("95% interval", "Severely absent"),
+        *COUNT_COLUMNS,
         Column("Of all severe absentees", "Share", "%"),
         Column("Of all enrolments", "Share", "%"),
         Column("Risk ratio", "Beside other pupils"),

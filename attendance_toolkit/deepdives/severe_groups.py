@@ -10,7 +10,7 @@ import numpy as np
 
 from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import P_NOTE, counts_symbol, derived_from, p_row, pooled
-from attendance_toolkit.deepdives._others import OTHERS, others_rows
+from attendance_toolkit.deepdives._others import COUNT_COLUMNS, OTHERS, others_rows
 from attendance_toolkit.deepdives._shared import (
     Lookup,
     count_of,
@@ -109,10 +109,7 @@ class SevereGroups(SevereStrata):
             f"{self.area.name}, all schools; groups of 10 enrolments or more, those with the highest estimates first",
             (
                 Column("Group", align="left"),
-                Column("Enrolments"),
-                Column("Number", "Severely absent"),
-                Column("Rate", "Severely absent", "%"),
-                Column("95% interval", "Severely absent"),
+                *COUNT_COLUMNS,
                 *([Column("Shrunken estimate", "Severely absent", "%")] if self._estimates else []),
                 Column("Risk ratio to all other pupils"),
                 Column("Share of all severe absentees", "", "%"),
@@ -234,10 +231,7 @@ class SevereGroups(SevereStrata):
             f"{self.area.name}, all schools; groups of {sentence_list([characteristic_words(name) for name in CROSSED])}",
             (
                 Column("Group", align="left"),
-                Column("Enrolments"),
-                Column("Number", "Severely absent"),
-                Column("Rate", "Severely absent", "%"),
-                Column("95% interval", "Severely absent"),
+                *COUNT_COLUMNS,
                 Column("Risk ratio to all other pupils"),
                 Column("Of all enrolments", "Share", "%"),
                 Column("Of all severe absentees", "Share", "%"),

@@ -9,6 +9,7 @@ from typing import Any
 from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import derived_from, pooled
 from attendance_toolkit.deepdives._others import (
+    COUNT_COLUMNS,
     OTHERS,
     is_clear_ratio,
     others_cells,
@@ -59,10 +60,7 @@ class SevereSessions(SevereAbsenceData):
             f"{self.area.name}; enrolments missing 50% or more of their own possible sessions of the term",
             (
                 Column("Term", align="left"),
-                Column("Enrolments"),
-                Column("Number", "Severely absent"),
-                Column("Rate", "Severely absent", "%"),
-                Column("95% interval", "Severely absent"),
+                *COUNT_COLUMNS,
             ),
             tuple(rows),
             source_of(self.terms),
