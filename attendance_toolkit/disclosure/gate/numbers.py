@@ -142,7 +142,8 @@ class NumberCheck:
         if is_alone:
             return True
         # In a sentence a whole number below the threshold looks like a count of pupils that should be hidden, whatever it is.
-        looks_like_few = not {".", "%"} & set(word) and abs(value) < (self.evidence.threshold or 0)
+        is_whole = not {".", "%"} & set(word)
+        looks_like_few = is_whole and int(re.sub(r"\D", "", word)) < (self.evidence.threshold or 0)
         return why != LOST_LEARNING and not looks_like_few
 
     def _fault(self, word: str) -> Fault:

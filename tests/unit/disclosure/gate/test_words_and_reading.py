@@ -135,6 +135,7 @@ def test_a_year_group_is_told_from_the_number_after_it(text, is_fine):
         ("About 1 in 4 enrolments", True),
         ("4 pupils", False),
         ("1 in 7 pupils", True),
+        ("about 10 fewer than if last year's rate had applied", True),
     ],
 )
 def test_a_whole_percent_allows_no_count_of_as_many_pupils(text, is_fine):
@@ -144,6 +145,7 @@ def test_a_whole_percent_allows_no_count_of_as_many_pupils(text, is_fine):
                            "symbol": ""}
         for n, rate in enumerate((0.072, 0.142, 0.25))
     }  # fmt: skip
-    said = (("7", 7.2, "figure"), ("7", 1 / 0.142, "figure"), ("4", 4.0, "figure"))
-    check = NumberCheck(Evidence(cells=rows, said=said), None)
+    said = (("7", 7.2, "figure"), ("7", 1 / 0.142, "figure"), ("4", 4.0, "figure"), ("10", 9.6, "figure"))
+    derived = ({"measure": "enrolments", "numerator": 9.6, "rate": None},)
+    check = NumberCheck(Evidence(cells=rows, said=said, derived=derived), None)
     assert (check.faults(text) == []) is is_fine
