@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.vocabulary.measures import MEASURES
 
 NUMBERS = ["numerator", "denominator", "rate", "lower", "upper"]
+_DATE = re.compile(r"\d{6}")
 #: Columns that are there for clearing and never leave it.
 _INSIDE = [counts.ENROLMENTS, "contributors", "concentration", counts.WITHHELD]
 
@@ -76,7 +78,16 @@ def row_ids(keys: pd.Series, letter: str = "c") -> list[str]:
     >>> row_ids(pd.Series(["absence|sex=Female|severe_absence_rate"]))
     ['c30ad7d684a']
     """
-    return [letter + hashlib.sha256(str(key).encode()).hexdigest()[:10] for key in keys]
+    return [letter + _short(hashlib.sha256(str(key).encode()).hexdigest()) for key in keys]
+
+
+def _short(digest: str) -> str:
+    """Return ten digits of a digest in which no date could be read: a pupil's date of birth might be the same.
+
+    >>> _short("20150701e6ab0d0d0d")
+    '50701e6ab0'
+    """
+    return next((part for at in range(len(digest) - 9) if not _DATE.search(part := digest[at : at + 10])), digest[:10])
 
 
 def row_keys(rows: pd.DataFrame, texts: pd.Series, *, is_published: bool) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from attendance_toolkit.disclosure.cutting import row_ids, row_keys
@@ -24,3 +26,10 @@ def test_rows_with_missing_columns_have_ids_of_their_own():
     )
     ids = row_ids(row_keys(rows, pd.Series(["absence"] * 3), is_published=True))
     assert len(set(ids)) == 3
+
+
+def test_no_id_reads_as_a_date():
+    # Of 60,000 plain digests some dozens have six digits in a row; a page with a pupil's date of birth is refused.
+    ids = row_ids(pd.Series([f"absence|{number}" for number in range(60_000)]))
+    assert not any(re.search(r"\d{6}", name) for name in ids)
+    assert len(set(ids)) == len(ids)
