@@ -181,7 +181,3 @@ def others_cells(
         else:
             cells += [rate_of(statistic), *([interval_cell(statistic)] if with_interval else [])]
     return tuple(cells)
-
-
-def _interval(record: Record | None) -> Cell:
-    return Cell(symbol="x") if record is None else interval_cell(record)

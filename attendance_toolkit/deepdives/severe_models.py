@@ -72,7 +72,9 @@ class SevereModels(SevereStrata):
             (
                 "The first model knows the groups alone, the second adds each characteristic by itself: what is left"
                 " between groups is what their combinations do beyond their parts. Intervals: of the standard deviation by"
-                " profile likelihood, of what follows from it by its ends, of PCV by parametric bootstrap.",
+                " profile likelihood, of what follows from it by its ends, of PCV by parametric bootstrap. In the second model"
+                " the standard deviation comes out a little small and its interval a little narrow, since the characteristics"
+                " are estimated from the same groups.",
                 f"{_KNOWN} {P_NOTE} AUC: the chance that of two pupils, one severely absent and one"
                 " not, the first is of a group with the higher rate; 0.5 would be no better than chance.",
             ),
@@ -235,8 +237,8 @@ class SevereModels(SevereStrata):
             source_of(self.crossed),
             (
                 phrase(f"The family of tests is the {tested} groups that can be shown.", "groups") + f" {P_NOTE}",
-                "The interaction part is shrunken towards 0, so the test is cautious; its interval takes the model's variance and"
-                " coefficients as known.",
+                "The interaction part is shrunken towards 0, so the test is cautious; its interval allows for the uncertainty of"
+                " the model's own figures.",
             ),
         )
 
