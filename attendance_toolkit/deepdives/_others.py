@@ -8,11 +8,11 @@ from typing import Any
 
 from attendance_toolkit.deepdives._contrasts import counts_symbol, statistic_row
 from attendance_toolkit.deepdives._shared import count_of, rate_of
-from attendance_toolkit.deepdives.severe_interaction import interval_cell, interval_ends, interval_of
 from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.relative import risk_difference, risk_ratio
 from attendance_toolkit.presentation.blocks import Cell, Column
+from attendance_toolkit.presentation.formats import interval_cell, interval_ends
 from attendance_toolkit.presentation.narrative import has_interval, is_shown
 from attendance_toolkit.vocabulary.rounding import show_number
 
@@ -102,7 +102,7 @@ def without(total: Record | None, *parts: Record | None) -> dict[str, Any]:
 def _counts(group: Record | None, rest: Record | None) -> tuple[float, float, float, float]:
     assert group is not None
     assert rest is not None
-    return tuple(float(side[name]) for side in (group, rest) for name in ("numerator", "denominator"))  # type: ignore[return-value]
+    return (group["numerator"], group["denominator"], rest["numerator"], rest["denominator"])
 
 
 def _estimate(found: tuple[Any, Any, Any]) -> Estimate:
@@ -144,11 +144,6 @@ def ratio_words(record: Record) -> str:
     return f"{text} (95% interval {low} to {high})"
 
 
-def is_clear_ratio(record: Record | None) -> bool:
-    """Return whether a ratio is shown and its interval lies above 1 or below it."""
-    return is_shown(record) and has_interval(record) and (record["lower"] > 1 or record["upper"] < 1)
-
-
 def others_columns() -> tuple[Column, ...]:
     """Return the columns of a group beside everybody else (``others_cells``)."""
     return (
@@ -165,7 +160,7 @@ def others_columns() -> tuple[Column, ...]:
 def rate_cells(record: Record | None, enrolments: Record | None = None) -> tuple[Cell, ...]:
     """Return enrolments, count, rate and interval. Enrolments may be shown where the count of absentees is hidden."""
     size = rate_of(enrolments) if is_shown(enrolments) else count_of(record, "denominator")
-    return (size, count_of(record), rate_of(record), interval_of(record))
+    return (size, count_of(record), rate_of(record), interval_cell(record))
 
 
 def others_cells(

@@ -10,15 +10,13 @@ from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
 from attendance_toolkit.presentation.blocks import Cell, Notice, PageHead, Result
-from attendance_toolkit.presentation.formats import count_cell, measure_format, rate_cell, records
-from attendance_toolkit.presentation.narrative import has_interval
+from attendance_toolkit.presentation.formats import count_cell, rate_cell, records
 from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary import columns
 from attendance_toolkit.vocabulary.areas import Area
 from attendance_toolkit.vocabulary.audiences import marking_for
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
-from attendance_toolkit.vocabulary.rounding import number_text
 from attendance_toolkit.vocabulary.series import SERIES
 
 Record = Mapping[str, Any]
@@ -267,22 +265,3 @@ def page_head(
         inputs.academic_year,
         marking_for(inputs.audience),
     )
-
-
-def interval_cell(record: Record | None) -> Cell:
-    """Return a figure's 95% interval as a table cell, written as the figure is; "z" where it has none."""
-    if record is None:
-        return Cell(symbol="x")
-    if record["symbol"] and record["symbol"] != "u":
-        return Cell(symbol=str(record["symbol"]))
-    if not has_interval(record):
-        return Cell(symbol="z")
-    how = measure_format(str(record["measure"])).with_decimals(record.get("decimals"))
-    null = {"percentage points": 0.0, "": 1.0}.get(how.unit)
-    ends = [float(record[end]) for end in ("lower", "upper")]
-    if null is not None and any(
-        number_text(end * how.scale, how.decimals) == number_text(null, how.decimals) for end in ends
-    ):
-        # The reader must see on which side of no difference an end lies.
-        how = how.with_decimals(how.decimals + 1)
-    return Cell(" to ".join(how.number(end) for end in ends))

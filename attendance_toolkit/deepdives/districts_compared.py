@@ -14,7 +14,6 @@ from attendance_toolkit.deepdives._shared import (
     Record,
     capital,
     count_of,
-    interval_cell,
     or_nothing,
     or_notice,
     rate_of,
@@ -28,7 +27,7 @@ from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.series_guard import breaks_between, label_of, selection_of
 from attendance_toolkit.presentation.blocks import Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
-from attendance_toolkit.presentation.formats import source_of
+from attendance_toolkit.presentation.formats import interval_cell, source_of
 from attendance_toolkit.presentation.narrative import (
     has_interval,
     interval_in_points,

@@ -260,9 +260,10 @@ class DistrictsDerived(DistrictsData):
 
 def _rank_rows(records: dict[Area, Record | None], about: str) -> list[dict[str, Any]]:
     """Return rank and chance of each district; those without shown counts get their symbol and are no part of it."""
-    ranked = [area for area, record in records.items() if not counts_symbol(record) and record is not None]
-    counts = [[float(records[area][name]) for area in ranked] for name in ("numerator", "denominator")]  # type: ignore[index]
-    found = rank_uncertainty(counts[0], counts[1]) if len(ranked) > 1 else None
+    counted = {area: record for area, record in records.items() if record is not None and not counts_symbol(record)}
+    ranked = list(counted)
+    events, trials = ([float(record[name]) for record in counted.values()] for name in ("numerator", "denominator"))
+    found = rank_uncertainty(events, trials) if len(ranked) > 1 else None
     rows = []
     for area, record in records.items():
         groups = {"area_code": area.code, "about": about}

@@ -12,7 +12,6 @@ from attendance_toolkit.deepdives._shared import (
     Lookup,
     Record,
     count_of,
-    interval_cell,
     or_nothing,
     or_notice,
     rate_of,
@@ -23,7 +22,7 @@ from attendance_toolkit.deepdives.districts_ranks import DistrictsRanks
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
-from attendance_toolkit.presentation.formats import source_of
+from attendance_toolkit.presentation.formats import interval_cell, source_of
 from attendance_toolkit.presentation.narrative import (
     has_interval,
     interval_in_points,

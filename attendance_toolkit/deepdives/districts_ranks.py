@@ -10,7 +10,6 @@ from attendance_toolkit.deepdives._shared import (
     Lookup,
     Record,
     capital,
-    interval_cell,
     or_nothing,
     or_notice,
     rate_of,
@@ -18,7 +17,7 @@ from attendance_toolkit.deepdives._shared import (
 from attendance_toolkit.deepdives.districts_compared import DistrictsCompared
 from attendance_toolkit.models.shrinkage import places_at_top
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import source_of
+from attendance_toolkit.presentation.formats import interval_cell, source_of
 from attendance_toolkit.presentation.narrative import is_shown, sentence_list
 from attendance_toolkit.vocabulary.areas import Area
 from attendance_toolkit.vocabulary.calendar import show_academic_year

@@ -18,7 +18,6 @@ from attendance_toolkit.deepdives._shared import (
     Lookup,
     Record,
     capital,
-    interval_cell,
     or_nothing,
     or_notice,
     rate_of,
@@ -30,7 +29,7 @@ from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.absence import record_difference
 from attendance_toolkit.presentation.blocks import Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import small_multiples_by_year
-from attendance_toolkit.presentation.formats import source_of
+from attendance_toolkit.presentation.formats import interval_cell, source_of
 from attendance_toolkit.presentation.narrative import (
     change_sentence,
     has_interval,

@@ -19,13 +19,13 @@ from attendance_toolkit.deepdives._shared import (
     rate_of,
 )
 from attendance_toolkit.deepdives.severe_girls import AFTER, BEFORE, NOT_COHORTS, SevereGirls
-from attendance_toolkit.deepdives.severe_interaction import FSM, SEN, SevereInteraction, interval_ends, interval_of
+from attendance_toolkit.deepdives.severe_interaction import FSM, SEN, SevereInteraction
 from attendance_toolkit.deepdives.severe_patterns import SeverePatterns
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import is_missing, source_of
+from attendance_toolkit.presentation.formats import interval_cell, interval_ends, is_missing, source_of
 from attendance_toolkit.presentation.narrative import has_interval, interval_in_points, is_shown, points, said
 from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before, show_academic_year
@@ -270,7 +270,7 @@ class SevereFindings(SeverePatterns, SevereGirls, SevereInteraction):
                     rate_of(part.first),
                     rate_of(part.second),
                     rate_of(result),
-                    interval_of(result),
+                    interval_cell(result),
                     Cell(part.verdict if not part.reason else f"{part.verdict}: {part.reason}"),
                 )
                 rows.append(Row(part.words, cells, section))

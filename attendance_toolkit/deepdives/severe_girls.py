@@ -12,13 +12,12 @@ from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import Record, derived_from, gap_row, quotient_row, risk_ratio_row
 from attendance_toolkit.deepdives._shared import MAINSTREAM, Lookup, capital, or_nothing, or_notice, rate_of
 from attendance_toolkit.deepdives.severe_data import SevereAbsenceData
-from attendance_toolkit.deepdives.severe_interaction import interval_of
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.presentation.blocks import Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import line_by_level
-from attendance_toolkit.presentation.formats import source_of
+from attendance_toolkit.presentation.formats import interval_cell, source_of
 from attendance_toolkit.presentation.narrative import has_interval, interval_in_points, is_shown, points, sentence_list
 from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import show_academic_year
@@ -143,7 +142,7 @@ class SevereGirls(SevereAbsenceData):
         rows = []
         for level in YEAR_GROUPS:
             records = [self.girls_row("rate_gap", level, year, code) for year, code, _ in columns]
-            cells = [cell for record in records for cell in (rate_of(record), interval_of(record))]
+            cells = [cell for record in records for cell in (rate_of(record), interval_cell(record))]
             rows.append(Row(f"Year {level}", tuple(cells)))
         heads = [Column("Year group", align="left")]
         for year, _, name in columns:

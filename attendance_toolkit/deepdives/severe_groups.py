@@ -20,7 +20,6 @@ from attendance_toolkit.deepdives._shared import (
 )
 from attendance_toolkit.deepdives.severe_crossings import characteristic_words
 from attendance_toolkit.deepdives.severe_data import CROSSED
-from attendance_toolkit.deepdives.severe_interaction import interval_cell, interval_of
 from attendance_toolkit.deepdives.severe_models import CLEAR
 from attendance_toolkit.deepdives.severe_profile import SEVERE, UNKNOWN
 from attendance_toolkit.deepdives.severe_strata import LEAST_SHOWN, SevereStrata, stratum_words
@@ -28,7 +27,7 @@ from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.models.multiplicity import benjamini_hochberg
 from attendance_toolkit.presentation.blocks import Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import records, source_of
+from attendance_toolkit.presentation.formats import interval_cell, records, source_of
 from attendance_toolkit.presentation.narrative import is_shown, percent, sentence_list
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.ledger import phrase
@@ -249,7 +248,7 @@ class SevereGroups(SevereStrata):
     def _risk_cells(record: Record | None, lookup: Lookup, **groups: str) -> tuple[Any, ...]:
         names = ("risk_ratio", "share_of_enrolments", "share_of_absentees")
         found = [rate_of(lookup(**groups, measure=name)) for name in names]
-        return (count_of(record, "denominator"), count_of(record), rate_of(record), interval_of(record), *found)
+        return (count_of(record, "denominator"), count_of(record), rate_of(record), interval_cell(record), *found)
 
     @or_nothing
     def risk_sentences(self) -> Findings | Result:

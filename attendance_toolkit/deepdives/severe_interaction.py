@@ -17,18 +17,18 @@ from attendance_toolkit.deepdives._contrasts import (
     statistic_row,
 )
 from attendance_toolkit.deepdives._shared import Lookup, or_nothing, or_notice
-from attendance_toolkit.deepdives.severe_data import SevereAbsenceData
+from attendance_toolkit.deepdives.severe_data import CROSSED, FURTHER, SevereAbsenceData
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.interaction import additive_interaction
-from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import measure_format, rate_cell, source_of
+from attendance_toolkit.presentation.blocks import Column, Findings, Notice, Result, Row, Table
+from attendance_toolkit.presentation.formats import interval_cell, interval_ends, rate_cell, source_of
 from attendance_toolkit.presentation.narrative import has_interval, interval_in_points, is_shown, percent, points
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
-from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
+from attendance_toolkit.vocabulary.rounding import show_number
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,7 @@ COHORTS: Mapping[str, tuple[str, ...]] = {
 }
 #: What "Any SEN" is made of where the data tell the kinds of SEN apart.
 SEN_KINDS = ("SEN support", "EHC plan")
-_DIMENSIONS = (
-    "fsm_eligible",
-    "sen_provision",
-    "sex",
-    "nc_year_band",
-    "ethnicity_major",
-    "first_language",
-    "social_worker",
-)
+_DIMENSIONS = (*CROSSED, *FURTHER)
 _EXPOSURES = {(0, 0): "Neither", (1, 0): "First alone", (0, 1): "Second alone", (1, 1): "Both"}
 _ADDED_UP = "Both, if they added up"
 _STATISTICS = ("reri", "attributable_proportion", "synergy_index", "interaction_contrast", "interaction_odds_ratio")
@@ -270,37 +262,6 @@ def _exposure_words(pair: tuple[Side, Side], exposure: str) -> str:
         _ADDED_UP: f"{first.short}, {second.short}, if the two added up (%)",
     }
     return words[exposure]
-
-
-def interval_cell(record: Record) -> Cell:
-    """Return the interval of a row as one cell, written as its figure is; "z" where it has none."""
-    if record["symbol"] and record["symbol"] != "u":
-        return Cell(symbol=str(record["symbol"]))
-    if not has_interval(record):
-        return Cell(symbol="z")
-    low, high = interval_ends(record)
-    return Cell(f"{low} to {high}")
-
-
-def interval_ends(record: Record) -> tuple[str, str]:
-    """Return both ends as they are written; with a decimal more where an end would print as no difference but is not.
-
-    >>> interval_ends({"measure": "rate_gap", "lower": 0.0004, "upper": 0.0013})
-    ('+0.04', '+0.13')
-    >>> interval_ends({"measure": "risk_ratio", "lower": 0.81, "upper": 0.9979})
-    ('0.810', '0.998')
-    """
-    how = measure_format(str(record["measure"]))
-    null = {"percentage points": 0.0, "": 1.0}.get(how.unit, math.nan)
-    ends = [float(record[name]) for name in ("lower", "upper")]
-    if any(round_half_up(end * how.scale, how.decimals) == null != end * how.scale for end in ends):
-        how = how.with_decimals(how.decimals + 1)
-    return how.number(ends[0]), how.number(ends[1])
-
-
-def interval_of(record: Record | None) -> Cell:
-    """Return the interval of a row as one cell, "not available" where there is no row."""
-    return Cell(symbol="x") if record is None else interval_cell(record)
 
 
 def _pair_sentence(pair: tuple[Side, Side], cohort: str, get: Any) -> tuple[list[str], bool]:

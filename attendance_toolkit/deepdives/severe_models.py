@@ -6,16 +6,22 @@ from collections.abc import Iterable
 
 from attendance_toolkit.deepdives._contrasts import P_NOTE, Record, estimate_of, p_text
 from attendance_toolkit.deepdives._shared import Lookup, or_nothing, or_notice
+from attendance_toolkit.deepdives.severe_crossings import characteristic_words
 from attendance_toolkit.deepdives.severe_data import CROSSED
-from attendance_toolkit.deepdives.severe_interaction import interval_cell, interval_ends
 from attendance_toolkit.deepdives.severe_strata import MAIN, NULL, SevereStrata
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
-from attendance_toolkit.presentation.formats import count_cell, rate_cell, records, source_of
+from attendance_toolkit.presentation.formats import (
+    count_cell,
+    interval_cell,
+    interval_ends,
+    rate_cell,
+    records,
+    source_of,
+)
 from attendance_toolkit.presentation.narrative import has_interval, is_shown, percent, sentence_list
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
-from attendance_toolkit.vocabulary.columns import LABELS
 from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.rounding import show_number
 
@@ -81,9 +87,7 @@ class SevereModels(SevereStrata):
         )
 
     def _crossed_words(self) -> str:
-        words = {**LABELS, "nc_year_band": "Year groups"}
-        names = [words[name] for name in CROSSED]
-        return sentence_list([names[0].lower(), names[1].lower(), names[2].lower(), "year group band"])
+        return sentence_list([characteristic_words(name) for name in CROSSED])
 
     @or_nothing
     def maihda_sentences(self) -> Findings | Result:

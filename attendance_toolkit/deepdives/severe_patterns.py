@@ -24,14 +24,14 @@ from attendance_toolkit.deepdives._contrasts import (
 )
 from attendance_toolkit.deepdives._shared import Lookup, or_nothing, or_notice, rate_of
 from attendance_toolkit.deepdives.severe_data import SevereAbsenceData
-from attendance_toolkit.deepdives.severe_interaction import FSM, GIRLS, SEN, SEN_KINDS, Side, interval_ends, interval_of
+from attendance_toolkit.deepdives.severe_interaction import FSM, GIRLS, SEN, SEN_KINDS, Side
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.heterogeneity import heterogeneity
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import source_of
+from attendance_toolkit.presentation.formats import interval_cell, interval_ends, source_of
 from attendance_toolkit.presentation.narrative import has_interval, is_shown, percent, sentence_list
 from attendance_toolkit.vocabulary.areas import find_area
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
@@ -296,7 +296,7 @@ def _ratio_columns() -> list[Column]:
 
 def _ratio_cells(lookup: Lookup, measure: str = "risk_ratio", **keys: Any) -> tuple[Cell, ...]:
     records = [lookup(**keys, side=side.short, measure=measure) for side in SIDES]
-    return tuple(cell for record in records for cell in (rate_of(record), interval_of(record)))
+    return tuple(cell for record in records for cell in (rate_of(record), interval_cell(record)))
 
 
 def _times(record: Record) -> str:

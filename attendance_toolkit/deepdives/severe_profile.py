@@ -12,7 +12,6 @@ from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import derived_from, pooled
 from attendance_toolkit.deepdives._others import (
     OTHERS,
-    is_clear_ratio,
     others_cells,
     others_columns,
     others_rows,
@@ -55,6 +54,7 @@ from attendance_toolkit.presentation.formats import source_of
 from attendance_toolkit.presentation.narrative import (
     compared_with,
     has_interval,
+    is_clear,
     is_shown,
     one_in,
     percent,
@@ -356,7 +356,7 @@ class SevereProfile(SevereInteraction):
             if (
                 (name, level) in _SPOKEN_OF
                 and level != UNKNOWN
-                and is_clear_ratio(ratio)
+                and is_clear(ratio, 1.0)
                 and ratio is not None
                 and ratio["lower"] > 1
             ):
@@ -379,7 +379,7 @@ class SevereProfile(SevereInteraction):
             others = "pupils of whom it is known" if level == UNKNOWN else "other pupils"
             found = self.beside_others(phase, name, level)
             ratio, share, of = (found[key] for key in ("risk_ratio", "share_of_absentees", "share_of_enrolments"))
-            if is_shown(ratio) and is_shown(share) and is_shown(of) and is_clear_ratio(ratio):
+            if is_shown(ratio) and is_shown(share) and is_shown(of) and is_clear(ratio, 1.0):
                 sentences.append(
                     f"{percent(share['rate'])} of severe absentees {are}, against {percent(of['rate'])} of enrolments:"
                     f" their rate is {ratio_words(ratio)} that of {others}."
@@ -405,7 +405,7 @@ class SevereProfile(SevereInteraction):
             if name != "nc_year" or ratio is None:
                 continue
             hidden |= ratio["symbol"] == "c"
-            if level.isdigit() and is_clear_ratio(ratio) and ratio["lower"] > 1:
+            if level.isdigit() and is_clear(ratio, 1.0) and ratio["lower"] > 1:
                 above.append(level_words(name, level))
         if not above:
             return []

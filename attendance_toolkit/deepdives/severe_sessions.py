@@ -11,7 +11,6 @@ from attendance_toolkit.deepdives._contrasts import derived_from, pooled
 from attendance_toolkit.deepdives._others import (
     COUNT_COLUMNS,
     OTHERS,
-    is_clear_ratio,
     others_cells,
     others_columns,
     others_rows,
@@ -21,11 +20,10 @@ from attendance_toolkit.deepdives._others import (
 )
 from attendance_toolkit.deepdives._shared import Lookup, count_of, or_nothing, or_notice, rate_of
 from attendance_toolkit.deepdives.severe_data import SevereAbsenceData
-from attendance_toolkit.deepdives.severe_interaction import interval_of
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.presentation.blocks import Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import source_of
-from attendance_toolkit.presentation.narrative import is_shown, percent
+from attendance_toolkit.presentation.formats import interval_cell, source_of
+from attendance_toolkit.presentation.narrative import is_clear, is_shown, percent
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, MAIN_PHASES, TIME_ON_ROLL
 from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
@@ -106,7 +104,7 @@ class SevereSessions(SevereAbsenceData):
             if get["overall"] is None:
                 continue
             cells = [count_of(self._missed(phase=phase, measure=SEVERE, reason=ALL))]
-            cells += [cell for record in get.values() for cell in (rate_of(record), interval_of(record))]
+            cells += [cell for record in get.values() for cell in (rate_of(record), interval_cell(record))]
             cells.append(rate_of(self._share_of_missed(phase=phase, reason="unauthorised")))
             rows.append(Row(phase, tuple(cells), "", phase == ALL_SCHOOLS))
         columns = [Column("School type", align="left"), Column("Severe absentees")]
@@ -216,7 +214,7 @@ class SevereSessions(SevereAbsenceData):
                 f"Enrolments of under 50 sessions are {percent(of['rate'])} of all and {percent(share['rate'])} of severe"
                 " absentees."
             )
-        if is_shown(ratio) and is_clear_ratio(ratio):
+        if is_shown(ratio) and is_clear(ratio, 1.0):
             sentences.append(f"Their rate is {ratio_words(ratio)} that of longer enrolments.")
         elif is_shown(ratio):
             sentences.append(

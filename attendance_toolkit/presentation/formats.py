@@ -14,7 +14,7 @@ from attendance_toolkit.errors import DisclosureError, ReportError, UnknownColum
 from attendance_toolkit.presentation.blocks import Cell
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.measures import MEASURES
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
 from attendance_toolkit.vocabulary.statistics import find_measure
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
@@ -185,6 +185,39 @@ def count_cell(row: Mapping[str, Any], column: str = "numerator") -> Cell:
         return _no_number(row, ref)
     decimals = 0 if float(value).is_integer() else 1
     return Cell(show_number(float(value), decimals), float(value), symbol=str(row["symbol"]), ref=ref)
+
+
+#: What "no difference" is, by the unit of a figure: a ratio's is 1.
+_NULLS = {"percentage points": 0.0, "": 1.0}
+
+
+def interval_ends(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return both ends of a row's interval as its figure is written.
+
+    With a decimal more where an end would print as no difference but is not: the reader must see on which side it lies.
+
+    >>> interval_ends({"measure": "rate_gap", "lower": 0.0004, "upper": 0.0013})
+    ('+0.04', '+0.13')
+    >>> interval_ends({"measure": "risk_ratio", "lower": 0.81, "upper": 0.9979})
+    ('0.810', '0.998')
+    """
+    how = measure_format(str(row["measure"])).with_decimals(row.get("decimals"))
+    null = _NULLS.get(how.unit, math.nan)
+    ends = [float(row[name]) for name in ("lower", "upper")]
+    if any(round_half_up(end * how.scale, how.decimals) == null != end * how.scale for end in ends):
+        how = how.with_decimals(how.decimals + 1)
+    return how.number(ends[0]), how.number(ends[1])
+
+
+def interval_cell(row: Mapping[str, Any] | None) -> Cell:
+    """Return the interval of a row as one cell; "z" where it has none, "x" where there is no row."""
+    if row is None:
+        return Cell(symbol="x")
+    if row["symbol"] and row["symbol"] != "u":
+        return Cell(symbol=str(row["symbol"]))
+    if is_missing(row["lower"]) or is_missing(row["upper"]):
+        return Cell(symbol="z")
+    return Cell(" to ".join(interval_ends(row)))
 
 
 def hidden_notes(rows: pd.DataFrame) -> list[str]:

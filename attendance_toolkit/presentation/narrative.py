@@ -10,7 +10,6 @@ import pandas as pd
 
 from attendance_toolkit.presentation.blocks import Table
 from attendance_toolkit.vocabulary.rounding import number_text, round_half_up, show_number
-from attendance_toolkit.vocabulary.statistics import LEAST_P_VALUE
 
 Record = Mapping[str, Any]
 
@@ -50,25 +49,6 @@ def points(difference: float, decimals: int = 1) -> str:
     return f"{size} percentage point{'' if float(size.replace(',', '')) == 1 else 's'}"
 
 
-def times(ratio: float, decimals: int = 1) -> str:
-    """Return a ratio of two rates in words.
-
-    >>> times(4.1), times(0.962, 2)
-    ('4.1 times', '0.96 times')
-    """
-    return f"{show_number(ratio, decimals)} times"
-
-
-def p_words(p_value: float) -> str:
-    """Return a p value as a sentence has it, in brackets; small ones are not told apart.
-
-    >>> p_words(0.0324), p_words(1e-9)
-    ('p = 0.032', 'p = 0.001 or less')
-    """
-    text = show_number(max(p_value, LEAST_P_VALUE), 3)
-    return f"p = {text} or less" if p_value <= LEAST_P_VALUE else f"p = {text}"
-
-
 def one_in(rate: float) -> str:
     """Return a small rate as "1 in n".
 
@@ -102,18 +82,6 @@ def interval_in_points(change: Record) -> str:
     ends = (change["lower"], change["upper"])
     decimals = 2 if any(round_half_up(abs(end) * 100, 1) == 0 for end in ends) else 1
     low, high = (show_number(end * 100, decimals) for end in ends)
-    return f"95% interval {low} to {high}"
-
-
-def interval_of_ratio(record: Record, null: float = 1.0) -> str:
-    """Return the 95% interval of a ratio, with as many decimals as show on which side of ``null`` it lies.
-
-    >>> interval_of_ratio({"lower": 3.86, "upper": 4.41}), interval_of_ratio({"lower": 1.02, "upper": 1.3})
-    ('95% interval 3.9 to 4.4', '95% interval 1.02 to 1.30')
-    """
-    ends = (record["lower"], record["upper"])
-    decimals = next((d for d in (1, 2) if all(round_half_up(end, d) != null for end in ends)), 3)
-    low, high = (show_number(end, decimals) for end in ends)
     return f"95% interval {low} to {high}"
 
 

@@ -9,12 +9,12 @@ import duckdb
 import pytest
 
 import attendance_toolkit as at
-from attendance_toolkit.deepdives._shared import interval_cell
 from attendance_toolkit.deepdives.districts_compared import _extremes
 from attendance_toolkit.deepdives.districts_derived import GAP, MIX_PART, REST, _rank_rows
 from attendance_toolkit.deepdives.districts_time import _alike
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import MIME, Figure, Notice, Table
+from attendance_toolkit.presentation.formats import interval_cell
 from attendance_toolkit.presentation.narrative import has_interval, is_shown
 from attendance_toolkit.vocabulary.areas import find_area, local_authorities_in
 

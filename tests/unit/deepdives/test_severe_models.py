@@ -16,10 +16,10 @@ from scipy.stats import binom, false_discovery_control, norm
 
 from attendance_toolkit.deepdives._contrasts import P_NOTE, pooled, statistic_row
 from attendance_toolkit.deepdives.severe_data import CROSSED
-from attendance_toolkit.deepdives.severe_interaction import interval_cell
 from attendance_toolkit.deepdives.severe_strata import stratum_words
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.presentation.blocks import Figure, Notice, Result
+from attendance_toolkit.presentation.formats import interval_cell
 from attendance_toolkit.vocabulary import ledger
 from attendance_toolkit.vocabulary.statistics import LEAST_P_VALUE
 from tests.unit.deepdives.hand_made_severe import crossed_row, frame, model_row, page, row, unexplained
