@@ -76,6 +76,7 @@ class DistrictsRanks(DistrictsCompared):
         """Return how sure the order of the districts is."""
         sentences = []
         year = show_academic_year(self.counts_year)
+        chance = phrase(f"a chance of {SURE:.0%} or more", "districts")
         for about in ("severe_absence_rate", "persistent_absence_rate"):
             found = {
                 area: self.ranks_lookup(area_code=area.code, about=about, measure="rank_median")
@@ -91,9 +92,9 @@ class DistrictsRanks(DistrictsCompared):
             highest = "the highest" if top == 1 else phrase(f"the {top} highest", "districts")
             text = f"{SHORT[about]}, {year}: the rank of {count} is not certain."
             text += (
-                f" Almost certainly (a chance of 95% or more) among {highest}: {sentence_list(sure)}."
+                f" Almost certainly ({chance}) among {highest}: {sentence_list(sure)}."
                 if sure
-                else f" No district is almost certainly (a chance of 95% or more) among {highest}."
+                else f" No district is almost certainly ({chance}) among {highest}."
             )
             sentences.append(" ".join([text, *self._own_rank(ranked)]))
         return Findings(tuple(sentences)) if sentences else Result(())

@@ -14,6 +14,7 @@ from attendance_toolkit.deepdives.severe_groups import SevereGroups
 from attendance_toolkit.deepdives.severe_models import SevereModels
 from attendance_toolkit.deepdives.severe_profile import SEVERE, SevereProfile
 from attendance_toolkit.deepdives.severe_sessions import SevereSessions
+from attendance_toolkit.deepdives.severe_strata import LEAST_SHOWN
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result
@@ -21,6 +22,7 @@ from attendance_toolkit.presentation.formats import records
 from attendance_toolkit.presentation.narrative import sentence_list
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, LABELS, MAIN_PHASES
+from attendance_toolkit.vocabulary.ledger import phrase
 
 Record = Mapping[str, Any]
 
@@ -66,10 +68,11 @@ class SevereAbsence(SevereProfile, SevereSessions, SevereCrossings, SevereGroups
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show, and who is counted."""
         if self.is_local:
+            few = phrase(f"groups of fewer than {LEAST_SHOWN} enrolments", "groups")
             text = (
                 "Each figure counts enrolments: a pupil of two schools counts twice, as in DfE's statistics. Pupils aged 5 to"
                 " 15 on 31 August are counted, boarders are not. The more characteristics are crossed, the fewer pupils are in"
-                " a group: groups of fewer than 10 enrolments have no rate, and more figures are hidden to protect small"
+                f" a group: {few} have no rate, and more figures are hidden to protect small"
                 " numbers. A hidden figure is never the reason for an order, a colour or a sentence of this page."
             )
             return Notice(text + self._not_known(), "Who is counted")

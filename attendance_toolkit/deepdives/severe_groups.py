@@ -22,7 +22,7 @@ from attendance_toolkit.deepdives.severe_crossings import characteristic_words
 from attendance_toolkit.deepdives.severe_data import CROSSED
 from attendance_toolkit.deepdives.severe_models import CLEAR
 from attendance_toolkit.deepdives.severe_profile import SEVERE, UNKNOWN
-from attendance_toolkit.deepdives.severe_strata import LEAST_SHOWN, SevereStrata, stratum_words
+from attendance_toolkit.deepdives.severe_strata import LEAST_SHOWN, SevereStrata, large_enough, stratum_words
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.models.multiplicity import benjamini_hochberg
@@ -105,7 +105,7 @@ class SevereGroups(SevereStrata):
         return Table(
             "crossed-groups",
             f"Severe absence by {names} at once, {show_academic_year(self.crossed_year)}",
-            f"{self.area.name}, all schools; groups of 10 enrolments or more, those with the highest estimates first",
+            f"{self.area.name}, all schools; {large_enough()}, those with the highest estimates first",
             (
                 Column("Group", align="left"),
                 *COUNT_COLUMNS,
@@ -135,7 +135,8 @@ class SevereGroups(SevereStrata):
             notes.append(f"{many} {verb} not listed, with figures hidden to protect small numbers.")
         if small:
             many = phrase(f"{small} groups", "groups") if small > 1 else "A group"
-            notes.append(f"{many} of fewer than 10 enrolments {'are' if small > 1 else 'is'} not listed.")
+            few = phrase(f"of fewer than {LEAST_SHOWN} enrolments", "groups")
+            notes.append(f"{many} {few} {'are' if small > 1 else 'is'} not listed.")
         return notes
 
     @or_nothing
@@ -238,9 +239,10 @@ class SevereGroups(SevereStrata):
             tuple(rows),
             source_of(self.crossed),
             (
-                "Rare and at risk: groups with less than 1% of all enrolments whose interval lies above the rate of all"
-                " pupils, at most 8, by the lower end of the interval. Who makes up the numbers: the groups with the largest"
-                " shares of all severe absentees, at most 8. Both among groups whose figures can be shown.",
+                f"{RISK}: groups {phrase(f'with less than {RARE:.0%} of all enrolments', 'groups')} whose interval lies above"
+                f" the rate of all pupils, by the lower end of the interval. {NUMBERS}: the groups with the largest shares of"
+                f" all severe absentees. {phrase(f'At most {LISTED} groups', 'groups')} each, among those whose figures can be"
+                " shown.",
             ),
         )
 

@@ -8,7 +8,7 @@ from attendance_toolkit.deepdives._contrasts import P_NOTE, Record, estimate_of,
 from attendance_toolkit.deepdives._shared import Lookup, or_nothing, or_notice
 from attendance_toolkit.deepdives.severe_crossings import characteristic_words
 from attendance_toolkit.deepdives.severe_data import CROSSED
-from attendance_toolkit.deepdives.severe_strata import MAIN, NULL, SevereStrata
+from attendance_toolkit.deepdives.severe_strata import MAIN, NULL, SevereStrata, large_enough
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
@@ -175,8 +175,7 @@ class SevereModels(SevereStrata):
             category="stratum",
             id="stratum-estimates",
             title=f"Severe absence by crossed group, {show_academic_year(self.crossed_year)}: estimates of the model",
-            subtitle=f"Shrunken estimates with 95% intervals, {self.area.name}, all schools; groups of 10 enrolments or"
-            f" more{some}",
+            subtitle=f"Shrunken estimates with 95% intervals, {self.area.name}, all schools; {large_enough()}{some}",
             reference=("All pupils", everybody["rate"]) if is_shown(everybody) else None,
             source=source_of(self.crossed),
             notes=(
@@ -206,8 +205,9 @@ class SevereModels(SevereStrata):
             many = phrase(f"none of the {tested} groups tested", "groups") if tested > 1 else "the only group tested"
             return Notice(
                 f"{many[:1].upper()}{many[1:]} has a rate of severe absence that is clearly not what its characteristics"
-                " added up say, once the number of tests is allowed for (Benjamini-Hochberg, p below 0.05): there is no evidence"
-                " of a special effect of any one combination. That is not proof that there is none.",
+                " added up say, once the number of tests is allowed for (Benjamini-Hochberg,"
+                f" {phrase(f'p below {CLEAR}', 'rule')}): there is no evidence of a special effect of any one"
+                " combination. That is not proof that there is none.",
                 "No combination stands out",
             )
         clear.sort(key=lambda item: -_rate(get(stratum=item[0], measure="interaction_effect")))
@@ -224,7 +224,7 @@ class SevereModels(SevereStrata):
         return Table(
             "beyond-main-effects",
             f"Combinations with more or less severe absence than their parts say, {show_academic_year(self.crossed_year)}",
-            f"{self.area.name}, all schools; groups of 10 enrolments or more whose interaction part is clear of 0 after"
+            f"{self.area.name}, all schools; {large_enough()} whose interaction part is clear of 0 after"
             " Benjamini-Hochberg",
             (
                 Column("Group", align="left"),

@@ -19,10 +19,18 @@ from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.presentation.formats import records
 from attendance_toolkit.presentation.narrative import is_shown
 from attendance_toolkit.vocabulary.columns import ALL
+from attendance_toolkit.vocabulary.ledger import phrase
 
 NULL, MAIN = "null", "main effects"
 #: Strata with fewer enrolments are in the model and in no figure: a rate on so few says nothing.
 LEAST_SHOWN = 10
+
+
+def large_enough() -> str:
+    """Return which groups have figures, as subtitles have it."""
+    return phrase(f"groups of {LEAST_SHOWN} enrolments or more", "groups")
+
+
 _STRATUM_MEASURES = (
     "stratum_rate",
     "main_effects_rate",
