@@ -12,7 +12,7 @@ from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.relative import risk_difference, risk_ratio
 from attendance_toolkit.presentation.blocks import Cell, Column
-from attendance_toolkit.presentation.formats import interval_cell, interval_ends
+from attendance_toolkit.presentation.formats import interval_cell, interval_words
 from attendance_toolkit.presentation.narrative import has_interval, is_shown
 from attendance_toolkit.vocabulary.rounding import show_number
 
@@ -140,8 +140,7 @@ def ratio_words(record: Record) -> str:
     text = f"{show_number(record['rate'], 2)} times"
     if not has_interval(record):
         return text
-    low, high = interval_ends(record)
-    return f"{text} (95% interval {low} to {high})"
+    return f"{text} ({interval_words(record)})"
 
 
 def others_columns() -> tuple[Column, ...]:

@@ -25,7 +25,7 @@ from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import interval_cell, interval_ends, is_missing, source_of
+from attendance_toolkit.presentation.formats import interval_cell, interval_words, is_missing, source_of
 from attendance_toolkit.presentation.narrative import has_interval, interval_in_points, is_shown, points, said
 from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before, show_academic_year
@@ -369,8 +369,7 @@ def _ratio_sentence(part: Part, start: str = "Girls") -> str:
     )
     if not has_interval(result):
         return f"{text}."
-    low, high = interval_ends(result)
-    size = f"{show_number(result['rate'], 2)} times, 95% interval {low} to {high}"
+    size = f"{show_number(result['rate'], 2)} times, {interval_words(result)}"
     words: Mapping[str, str] = {
         HOLDS: f"the ratio was clearly higher in Year {AFTER} ({size})",
         FAILS: f"the ratio was clearly lower in Year {AFTER} ({size})",

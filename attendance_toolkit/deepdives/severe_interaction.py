@@ -24,7 +24,7 @@ from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.interaction import additive_interaction
 from attendance_toolkit.presentation.blocks import Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import interval_cell, interval_ends, rate_cell, source_of
+from attendance_toolkit.presentation.formats import interval_cell, interval_words, rate_cell, source_of
 from attendance_toolkit.presentation.narrative import has_interval, interval_in_points, is_shown, percent, points
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
@@ -296,8 +296,7 @@ def _pair_sentence(pair: tuple[Side, Side], cohort: str, get: Any) -> tuple[list
     if not is_shown(odds):
         return [start + text], False
     on_logit = _direction(odds, 1.0)
-    low, high = interval_ends(odds)
-    size = f"{show_number(odds['rate'], 2)} (95% interval {low} to {high})"
+    size = f"{show_number(odds['rate'], 2)} ({interval_words(odds)})"
     text += {
         0: f" On the logit scale there is no evidence that the two do more or less than multiply the odds: the ratio of odds"
         f" ratios is {size}.",

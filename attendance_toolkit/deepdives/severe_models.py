@@ -14,16 +14,16 @@ from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Finding
 from attendance_toolkit.presentation.figures import dot_interval
 from attendance_toolkit.presentation.formats import (
     count_cell,
+    figure_words,
     interval_cell,
-    interval_ends,
+    interval_words,
     rate_cell,
     records,
     source_of,
 )
-from attendance_toolkit.presentation.narrative import has_interval, is_shown, percent, sentence_list
+from attendance_toolkit.presentation.narrative import has_interval, is_shown, sentence_list
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.ledger import phrase
-from attendance_toolkit.vocabulary.rounding import show_number
 
 #: A combination is named where its p value, adjusted for all of them (Benjamini-Hochberg), is below this.
 CLEAR = 0.05
@@ -114,15 +114,15 @@ class SevereModels(SevereStrata):
             )
         if is_shown(latent) and is_shown(response):
             yield (
-                f"Of all variation between pupils in being severely absent, {percent(latent['rate'])}{_interval(latent)} lies"
-                f" between the groups on the latent scale of the model, and {percent(response['rate'])} on the scale of the"
+                f"Of all variation between pupils in being severely absent, {figure_words(latent)}{_interval(latent)} lies"
+                f" between the groups on the latent scale of the model, and {figure_words(response)} on the scale of the"
                 " chances themselves. The second is the smaller where severe absence is rare: knowing the group of a pupil"
                 " still says little about that one pupil."
             )
         if is_shown(odds):
             yield (
                 "Take two pupils of two groups drawn at random: in the middle case the odds of severe absence of the one in the"
-                f" higher group are {show_number(odds['rate'], 2)} times the other's{_interval(odds, 'median odds ratio; ')}."
+                f" higher group are {figure_words(odds)} times the other's{_interval(odds, 'median odds ratio; ')}."
             )
 
     def _explained_sentences(self) -> Iterable[str]:
@@ -147,14 +147,14 @@ class SevereModels(SevereStrata):
         later = later or self.fitted("auc_next_year", MAIN)
         if is_shown(here):
             yield (
-                f"The group of a pupil tells severe absentees from others with an AUC of {show_number(here['rate'], 2)}, where"
+                f"The group of a pupil tells severe absentees from others with an AUC of {figure_words(here)}, where"
                 " 0.5 would be no better than chance; on the pupils the groups' rates were taken from this is a little too good."
             )
         if is_shown(later):
             year = show_academic_year(academic_year_before(self.crossed_year))
             yield (
                 f"The groups' rates of {year} tell the severe absentees of {show_academic_year(self.crossed_year)} from others"
-                f" with an AUC of {show_number(later['rate'], 2)}: that is how well groups alone point forward."
+                f" with an AUC of {figure_words(later)}: that is how well groups alone point forward."
             )
 
     @or_notice
@@ -261,14 +261,13 @@ def _interval(record: Record, before: str = "") -> str:
     """Return the interval of a figure in brackets, with a space before; nothing where it has none."""
     if not has_interval(record):
         return ""
-    low, high = interval_ends(record)
-    return f" ({before}95% interval {low} to {high})"
+    return f" ({before}{interval_words(record)})"
 
 
 def _explained_words(pcv: Record) -> str:
     """Say what the share of the variance that main effects explain means."""
     rate = float(pcv["rate"])
-    share = f"{percent(rate)}{_interval(pcv)}"
+    share = f"{figure_words(pcv)}{_interval(pcv)}"
     if rate <= 0:
         return (
             "The characteristics added up explain none of the variance between groups: what differs between groups is in their"

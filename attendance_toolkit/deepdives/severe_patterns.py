@@ -31,7 +31,7 @@ from attendance_toolkit.metrics.overview import latest_year
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.heterogeneity import heterogeneity
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.formats import interval_cell, interval_ends, source_of
+from attendance_toolkit.presentation.formats import interval_cell, interval_words, source_of
 from attendance_toolkit.presentation.narrative import has_interval, is_shown, percent, sentence_list
 from attendance_toolkit.vocabulary.areas import find_area
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
@@ -241,10 +241,9 @@ class SeverePatterns(SevereAbsenceData):
                     continue
                 is_known = True
                 if change["lower"] > 1 or change["upper"] < 1:
-                    low, high = interval_ends(change)
                     changed.append(
                         f"that of {side.words} in {phase.lower()} schools ({show_number(change['rate'], 2)} times,"
-                        f" 95% interval {low} to {high})"
+                        f" {interval_words(change)})"
                     )
         previous = show_academic_year(academic_year_before(year))
         if changed:
@@ -309,7 +308,4 @@ def _times(record: Record) -> str:
     text = f"{show_number(record['rate'], decimals)} times"
     if not has_interval(record):
         return text
-    low, high = interval_ends(record)
-    if decimals == 1:
-        low, high = (show_number(record[name], decimals) for name in ("lower", "upper"))
-    return f"{text} (95% interval {low} to {high})"
+    return f"{text} ({interval_words({**record, 'decimals': decimals if decimals == 1 else record.get('decimals')})})"

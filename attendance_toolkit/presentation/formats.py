@@ -209,6 +209,30 @@ def interval_ends(row: Mapping[str, Any]) -> tuple[str, str]:
     return how.number(ends[0]), how.number(ends[1])
 
 
+def figure_words(row: Mapping[str, Any]) -> str:
+    """Return a row's figure in running text, with its own decimals.
+
+    >>> figure_words({"measure": "vpc_latent", "rate": 0.19, "decimals": 0})
+    '19%'
+    """
+    how = measure_format(str(row["measure"])).with_decimals(row.get("decimals"))
+    return f"{how.number(float(row['rate']))}{_percent_sign(how)}"
+
+
+def interval_words(row: Mapping[str, Any]) -> str:
+    """Return a row's interval in running text. A percentage has its sign at both ends: a bare 6 might be a count of few.
+
+    >>> interval_words({"measure": "vpc_latent", "lower": 0.06, "upper": 0.36, "decimals": 0})
+    '95% interval 6% to 36%'
+    """
+    sign = _percent_sign(measure_format(str(row["measure"])))
+    return f"95% interval {f'{sign} to '.join(interval_ends(row))}{sign}"
+
+
+def _percent_sign(how: Format) -> str:
+    return how.unit if how.unit == "%" else ""
+
+
 def interval_cell(row: Mapping[str, Any] | None) -> Cell:
     """Return the interval of a row as one cell; "z" where it has none, "x" where there is no row."""
     if row is None:
