@@ -199,13 +199,4 @@ def derived_from(rows: Iterable[Mapping[str, Any]], *tables: ProtectedTable, not
     frame = pd.DataFrame(list(rows))
     if frame.empty:
         raise NoDataError(nothing or "There is nothing to work out from the figures of this page.")
-
-    def joined(texts: Iterable[str]) -> str:
-        return " ".join(dict.fromkeys(text for text in texts if text))
-
-    return ProtectedTable(
-        frame,
-        joined(table.rule for table in tables),
-        joined(table.source for table in tables),
-        any(table.is_synthetic for table in tables),
-    )
+    return ProtectedTable.made_from(frame, tables)

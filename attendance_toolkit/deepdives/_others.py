@@ -61,7 +61,7 @@ def others_rows(
     if not symbol:
         assert group is not None
         assert total is not None
-        share = _share(float(group["numerator"]), float(total["numerator"]))
+        share = share_of(float(group["numerator"]), float(total["numerator"]))
         part = Estimate(_part(float(group["denominator"]), float(total["denominator"])))
     if not rest_symbol:
         counts = _counts(group, rest)
@@ -124,7 +124,8 @@ def _part(part: float, whole: float) -> float:
     return min(part / whole, 1.0) if whole > 0 else math.nan
 
 
-def _share(part: float, whole: float) -> Estimate:
+def share_of(part: float, whole: float) -> Estimate:
+    """Return a share of two counts with its interval; of rounded counts the part may come out above the whole."""
     if whole <= 0:
         return _UNKNOWN
     lower, upper = wilson_interval(min(part, whole), whole)

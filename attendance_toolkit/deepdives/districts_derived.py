@@ -16,11 +16,11 @@ from attendance_toolkit.deepdives._contrasts import (
     statistic_row,
     symbol_of,
 )
+from attendance_toolkit.deepdives._others import share_of
 from attendance_toolkit.deepdives._shared import HEADLINE, Lookup, Record
 from attendance_toolkit.deepdives.districts_data import COUNTED, UNCLASSIFIED, DistrictsData
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
-from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.shrinkage import rank_uncertainty
 from attendance_toolkit.presentation.formats import is_missing
@@ -151,8 +151,7 @@ class DistrictsDerived(DistrictsData):
     def _standardised_lookup(self) -> Lookup:
         table = self.standardised
         if "standard" not in table.rows.columns:
-            rows = table.rows.assign(standard=self.standards()[0])
-            table = ProtectedTable(rows, table.rule, table.source, table.is_synthetic)
+            table = table.with_rows(table.rows.assign(standard=self.standards()[0]))
         return Lookup(table, ["area_code", "standard", "measure"])
 
     def modelled(self, code: str, standard: str, measure: str) -> Record | None:
@@ -250,11 +249,7 @@ class DistrictsDerived(DistrictsData):
                     rows.append(statistic_row(measure, None, symbol or "x", area_code=code))
                     continue
                 part, whole = float(some[count]), float(everybody[count])
-                share = Estimate(math.nan)
-                if 0 <= part <= whole and whole > 0:
-                    low, high = wilson_interval(part, whole)
-                    share = Estimate(part / whole, float(low), float(high))
-                rows.append(statistic_row(measure, share, area_code=code))
+                rows.append(statistic_row(measure, share_of(part, whole), area_code=code))
         return derived_from(rows, self.unclassified)
 
 

@@ -585,7 +585,7 @@ class Overview(OverviewData):
         order = [level for level in NC_YEARS if level in set(part.rows["level"])]
         rows = part.rows.assign(level=pd.Categorical(part.rows["level"], order)).sort_values("level")
         rows["year_group"] = pd.Categorical("Year " + rows["level"].astype(str), [f"Year {level}" for level in order])
-        table = ProtectedTable(rows, part.rule, part.source, part.is_synthetic)
+        table = part.with_rows(rows)
         shown = rows[rows["symbol"] == ""]
         year = show_academic_year(self._group_year)
         title = f"Persistent absence by year group, {year}"

@@ -204,7 +204,7 @@ class OverviewData(DeepDive):
         """Share of enrolments whose characteristic is not known, under the plain names of the characteristics."""
         table = self.unknown
         rows = table.rows.assign(characteristic=table.rows["characteristic"].str.removesuffix(RECORDED))
-        return ProtectedTable(rows, table.rule, table.source, table.is_synthetic)
+        return table.with_rows(rows)
 
     # -- which figures speak for the area ------------------------------------------------------------
 

@@ -147,9 +147,8 @@ class SevereCrossings(SevereInteraction):
         for name in names:
             order = [*ordered_levels(name, rows[name].unique()), *([ALL] if ALL in set(rows[name]) else [])]
             rows[name] = pd.Categorical(rows[name], order)
-        table = self.severe_crossings
         return heat_table(
-            ProtectedTable(rows.sort_values(list(names), kind="stable"), table.rule, table.source, table.is_synthetic),
+            self.severe_crossings.with_rows(rows.sort_values(list(names), kind="stable")),
             id=id,
             title=title,
             subtitle=f"Percent of enrolments, {self.area.name}, all schools; {DEFINED[SEVERE]}",
@@ -161,7 +160,7 @@ class SevereCrossings(SevereInteraction):
                 name: {level: _words_at(name, level, name == names[-1]) for level in rows[name].cat.categories}
                 for name in names
             },
-            source=source_of(table),
+            source=source_of(self.severe_crossings),
             notes=(
                 *(["FSM: eligible for free school meals; no FSM: not known to be."] if names[-1] in _HEADS else []),
                 *([HIDDEN_NOTE] if (rows["symbol"] == "c").any() else []),
@@ -207,8 +206,7 @@ class SevereCrossings(SevereInteraction):
         known = rows["sen_provision"].isin(["Any SEN", "No SEN"])
         for name in ("fsm_eligible", "sex"):
             known &= rows[name] != UNKNOWN
-        table = self.severe_crossings
-        chosen = ProtectedTable(rows[known].reset_index(drop=True), table.rule, table.source, table.is_synthetic)
+        chosen = self.severe_crossings.with_rows(rows[known])
         if chosen.rows.empty:
             raise NoDataError("Free school meals, SEN and sex are not known of the same pupils.")
         everybody = self.crossing()
@@ -220,7 +218,7 @@ class SevereCrossings(SevereInteraction):
             sets=_SETS,
             least=LEAST_SHOWN,
             reference=("All pupils", everybody["rate"]) if is_shown(everybody) else None,
-            source=source_of(table),
+            source=source_of(self.severe_crossings),
             notes=(
                 "Pupils whose free school meals, SEN or sex is not known are left out of this figure; the tables have them.",
             ),

@@ -84,7 +84,7 @@ class SevereGirls(SevereAbsenceData):
             year_group=pd.Categorical("Year " + part.rows["nc_year"].astype(str), [f"Year {level}" for level in order]),
             pupils=pd.Categorical(part.rows["sex"].map({"Female": "Girls", "Male": "Boys"}), ["Girls", "Boys"]),
         ).sort_values(["pupils", "year_group"])
-        table = ProtectedTable(rows.reset_index(drop=True), part.rule, part.source, part.is_synthetic)
+        table = part.with_rows(rows)
         year = show_academic_year(self.girls_year)
         above = self.clear_levels(self.girls_year)
         title = f"Severe absence of girls and boys by year group, {year}"

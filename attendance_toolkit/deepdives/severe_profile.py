@@ -333,7 +333,7 @@ class SevereProfile(SevereInteraction):
             raise NoDataError(f"There are no figures by pupil group for {phase.lower()} schools of {self.area.name}.")
         rows = pd.DataFrame(records)
         rows["panel"] = pd.Categorical(rows["panel"], list(dict.fromkeys(panels)))
-        table = ProtectedTable(rows, self.groups.rule, self.groups.source, self.groups.is_synthetic)
+        table = self.groups.with_rows(rows)
         year = show_academic_year(self.profile_year)
         reference = ("all pupils", total["rate"]) if is_shown(total) else None
         return dot_panels(

@@ -83,7 +83,7 @@ class SevereStrata(SevereInteraction):
         deepest = (rows[list(CROSSED)] != ALL).all(axis=1)
         for name in FURTHER:
             deepest &= rows[name] == ALL
-        return ProtectedTable(rows[deepest].reset_index(drop=True), table.rule, table.source, table.is_synthetic)
+        return table.with_rows(rows[deepest])
 
     @derived_table
     def strata_estimates(self) -> ProtectedTable:

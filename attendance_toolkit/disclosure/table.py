@@ -49,7 +49,12 @@ class ProtectedTable:
         tables = [table for table in tables if len(table.rows)]
         if not tables:
             raise NoDataError("There is nothing to show for this selection.")
-        rows = pd.concat([table.rows for table in tables], ignore_index=True)
+        return ProtectedTable.made_from(pd.concat([table.rows for table in tables], ignore_index=True), tables)
+
+    @staticmethod
+    def made_from(rows: pd.DataFrame, tables: Iterable[ProtectedTable]) -> ProtectedTable:
+        """Return rows made of those of other tables; rules and sources are joined."""
+        tables = list(tables)
 
         def joined(texts: Iterable[str]) -> str:
             return " ".join(dict.fromkeys(text for text in texts if text))
@@ -61,10 +66,14 @@ class ProtectedTable:
             any(table.is_synthetic for table in tables),
         )
 
+    def with_rows(self, rows: pd.DataFrame) -> ProtectedTable:
+        """Return other rows of the same figures under the same rule and source."""
+        return ProtectedTable(rows.reset_index(drop=True), self.rule, self.source, self.is_synthetic)
+
     def select(self, **groups: object) -> ProtectedTable:
         """Return the rows in which each named column equals the value (or is one of a list of values)."""
         rows = self.rows
         for column, wanted in groups.items():
             values = list(wanted) if isinstance(wanted, (list, tuple, set)) else [wanted]
             rows = rows[rows[column].isin(values)]
-        return ProtectedTable(rows.reset_index(drop=True), self.rule, self.source, self.is_synthetic)
+        return self.with_rows(rows)

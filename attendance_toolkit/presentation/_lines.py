@@ -151,7 +151,7 @@ def draw_lines(
             linestyle=DASHES[number],
             clip_on=False,
             zorder=2 + number / 10,
-        )  # type: ignore[arg-type]
+        )
         marks: dict[str, Any] = {
             "color": ink, "marker": MARKERS[number], "linestyle": "none",
             "markersize": size + (1.5 if MARKERS[number] == "^" else 0),

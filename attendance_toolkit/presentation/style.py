@@ -64,7 +64,7 @@ FONT_STACK = 'Arial, "Liberation Sans", Helvetica, sans-serif'
 WIDE, NARROW = 720, 328
 
 #: Dash pattern and marker of each series, beside its colour: at most four are told apart.
-DASHES: tuple[object, ...] = ("solid", (0, (6, 2.5)), (0, (1.8, 1.8)), (0, (8, 2.5, 1.8, 2.5)))
+DASHES: tuple[Any, ...] = ("solid", (0, (6, 2.5)), (0, (1.8, 1.8)), (0, (8, 2.5, 1.8, 2.5)))
 MARKERS = ("o", "s", "^", "D")
 MAX_SERIES = 4
 

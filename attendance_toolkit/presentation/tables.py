@@ -195,7 +195,7 @@ def without_small(table: ProtectedTable, least: int) -> tuple[ProtectedTable, in
     frame = frame.copy()
     frame.loc[small, ["numerator", "denominator", "rate", "lower", "upper"]] = float("nan")
     frame.loc[small, "symbol"] = "u"
-    return ProtectedTable(frame, table.rule, table.source, table.is_synthetic), int(small.sum())
+    return table.with_rows(frame), int(small.sum())
 
 
 def _product(lists: list[list[Any]]) -> list[tuple[Any, ...]]:

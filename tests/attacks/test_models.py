@@ -58,7 +58,7 @@ def cleared_model(strata: pd.DataFrame, families: list[tuple[str, ...]]) -> tupl
     model = stratum_model_rows(strata, strata.iloc[:0], CROSSED, is_cut=True)
     release.add("severe", AREA, "model", ExactTable(model, "Invented."))
     cleared = release.clear()
-    return tuple(cleared.table("severe", AREA, name).rows for name in ("crossed", "model"))  # type: ignore[return-value]
+    return cleared.table("severe", AREA, "crossed").rows, cleared.table("severe", AREA, "model").rows
 
 
 def solve_level(strata: pd.DataFrame, coefficients: np.ndarray, hidden: list[int]) -> np.ndarray:
