@@ -364,6 +364,8 @@ class SevereProfile(SevereInteraction):
         if not above:
             return f"Severe absence by pupil group, {self._of_whom(phase)}, {year}"
         names = [words for _, words in sorted(above, key=lambda pair: (-pair[0], pair[1]))[:3]]
+        if len(above) > len(names):
+            return f"In {year} severe absence was clearly more common in several groups, most of all among {sentence_list(names)}"
         return f"In {year} severe absence was clearly more common among {sentence_list(names)} than among other pupils"
 
     @or_nothing

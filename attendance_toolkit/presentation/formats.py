@@ -189,23 +189,30 @@ def count_cell(row: Mapping[str, Any], column: str = "numerator") -> Cell:
 
 #: What "no difference" is, by the unit of a figure: a ratio's is 1.
 _NULLS = {"percentage points": 0.0, "": 1.0}
+_MORE_DECIMALS = 3
 
 
 def interval_ends(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return both ends of a row's interval as its figure is written.
 
-    With a decimal more where an end would print as no difference but is not: the reader must see on which side it lies.
+    With as many decimals more as it takes, up to three, where an end would print as no difference but is not: the reader
+    must see on which side it lies.
 
     >>> interval_ends({"measure": "rate_gap", "lower": 0.0004, "upper": 0.0013})
     ('+0.04', '+0.13')
     >>> interval_ends({"measure": "risk_ratio", "lower": 0.81, "upper": 0.9979})
     ('0.810', '0.998')
+    >>> interval_ends({"measure": "rate_gap", "lower": 0.00002, "upper": 0.0017})
+    ('+0.002', '+0.170')
     """
     how = measure_format(str(row["measure"])).with_decimals(row.get("decimals"))
     null = _NULLS.get(how.unit, math.nan)
     ends = [float(row[name]) for name in ("lower", "upper")]
-    if any(round_half_up(end * how.scale, how.decimals) == null != end * how.scale for end in ends):
-        how = how.with_decimals(how.decimals + 1)
+    apart = [end * how.scale for end in ends if end * how.scale != null]
+    enough = (
+        more for more in range(_MORE_DECIMALS) if all(round_half_up(end, how.decimals + more) != null for end in apart)
+    )
+    how = how.with_decimals(how.decimals + next(enough, _MORE_DECIMALS))
     return how.number(ends[0]), how.number(ends[1])
 
 
