@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -24,6 +25,9 @@ from attendance_toolkit.vocabulary.columns import ALL, CELL_COUNTS
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.neighbours import neighbours_of
 from attendance_toolkit.vocabulary.series import SERIES
+
+if TYPE_CHECKING:
+    from attendance_toolkit.metrics.following import Followed
 
 #: Later than any year: to look at all a file has.
 _ANY_YEAR = 999900
@@ -155,15 +159,9 @@ class Inputs:
         DisclosureError
             A release is being shown, which has all its figures already.
         """
-        if self.store is None:
-            raise NoDataError("These figures need pupil-level data; only published files were given.")
-        if self.release is not None:
-            raise DisclosureError(
-                "Exact figures cannot be read while a release is shown. Declare the table in the deep dive with exact_table,"
-                " so that it is cleared with the others."
-            )
+        store = self._exact_store()
         members = self._district_members if districts else self.local_members
-        relation = self.store.pupil_terms(
+        relation = store.pupil_terms(
             la_codes=sorted({code for codes in members.values() for code in codes}),
             academic_years=list(years or self.local_years),
         )
@@ -171,6 +169,46 @@ class Inputs:
         if not keep_unknown:
             cells = count_unknown_with(cells, self.policy.merge_unknown)
         return for_areas(cells, members)
+
+    def followed(self, by: str) -> Followed:
+        """Return the area's pupils from period to period, for tables that a release will clear.
+
+        Pupils of the other districts in the store are looked up as well, to tell who moved there from who left.
+
+        Parameters
+        ----------
+        by
+            "term" or "year".
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data.
+        DisclosureError
+            A release is being shown, which has all its figures already.
+        """
+        from attendance_toolkit.metrics.following import follow_pupils  # PENDING
+
+        store = self._exact_store()
+        if by not in self._followed:
+            relation = store.pupil_terms(academic_years=list(self.local_years))
+            self._followed[by] = follow_pupils(relation, by=by, members=self.local_members[self.area.code])
+        return self._followed[by]
+
+    @cached_property
+    def _followed(self) -> dict[str, Followed]:
+        return {}
+
+    def _exact_store(self) -> Store:
+        """Return the store, unless a release is shown."""
+        if self.store is None:
+            raise NoDataError("These figures need pupil-level data; only published files were given.")
+        if self.release is not None:
+            raise DisclosureError(
+                "Exact figures cannot be read while a release is shown. Declare the table in the deep dive with exact_table,"
+                " so that it is cleared with the others."
+            )
+        return self.store
 
     def local_table(self, rows: pd.DataFrame, *, topic: str = "absence") -> ExactTable:
         """Return local MEASURE rows as a table of exact figures, to be cleared by a release."""

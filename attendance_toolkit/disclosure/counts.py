@@ -20,12 +20,25 @@ from attendance_toolkit.disclosure.bands import (
 from attendance_toolkit.errors import DisclosureError, did_you_mean
 from attendance_toolkit.vocabulary.columns import ALL, MEASURE_CORE
 from attendance_toolkit.vocabulary.hierarchies import ABSENCE_BANDS, is_total
+from attendance_toolkit.vocabulary.outcomes import (
+    AFTER,
+    IN_A_BAND,
+    NOT_AFTER,
+    OUTCOME_SUMS,
+    RECOVERY,
+    TEN_BEFORE,
+    TEN_OR_MORE,
+)
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 from attendance_toolkit.vocabulary.statistics import MODELLED
+
+TRAJECTORIES: tuple[str, ...] = ()  # PENDING
 
 #: The enrolments of a row's group whose characteristic is not known: a group of their own (``unknown_groups``).
 UNKNOWN = "unknown:"
 REST = "(rest)"
+#: What became of the pupils of a group that is followed.
+OUTCOME = "outcome:"
 
 #: A column that says of a row, before anything is cleared, that partners are never shown it: it claims no count, so nothing
 #: else is hidden for its sake.
@@ -47,6 +60,8 @@ NOT_GROUPS = (
     "source",
     "cell",
     "model",
+    "since",
+    "outcome",
     WITHHELD,
 )
 
@@ -99,6 +114,7 @@ _STATUS = {
     "percent_band_rate_authorised": "percent_band_authorised:{level}",
     "percent_band_rate_unauthorised": "percent_band_unauthorised:{level}",
     "unknown_share": UNKNOWN + "{characteristic}",
+    **dict.fromkeys(("flow_rate", "trajectory_rate", "recovery_rate"), OUTCOME + "{outcome}"),
 }
 _SESSIONS = {
     "attendance_rate": "sessions_attended",
@@ -115,6 +131,8 @@ _OF_SEVERE = {
 #: Measure -> what it is made of. Every measure of the vocabulary is here (a test walks them).
 MAKEUPS: dict[str, Makeup] = {
     "enrolments": Makeup(ENROLMENTS),
+    # Of pupils who are followed, who are a topic of their own: there the size of a group is a number of pupils.
+    "pupils": Makeup(ENROLMENTS),
     **{name: Makeup(count, ENROLMENTS) for name, count in _STATUS.items()},
     "missed_any_rate": Makeup(NO_ABSENCE, ENROLMENTS, is_complement=True),
     **{name: Makeup(count, "sessions_possible", (ENROLMENTS,)) for name, count in _SESSIONS.items()},
@@ -138,6 +156,21 @@ _REASONS = (
 )
 #: Kinds of sessions of which there are those of severe absentees, and the others'.
 _PARTED = ("possible", "absent", "authorised", "unauthorised", *(name for _, names in _REASONS for name in names))
+
+_OUTCOMES = dict.fromkeys((IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *TRAJECTORIES))
+
+
+def _outcome_sums() -> tuple[Sum, ...]:
+    whole = (*OUTCOME_SUMS, ("", TRAJECTORIES))
+    named = [(f"{OUTCOME}{total}" if total else ENROLMENTS, parts) for total, parts in whole]
+    return (
+        *(Sum(ENROLMENTS, (f"{OUTCOME}{name}",), f"not:{OUTCOME}{name}", True) for name in _OUTCOMES),
+        *(
+            Sum(total, tuple(f"{OUTCOME}{part}" for part in parts), f"{OUTCOME}{REST}{number}")
+            for number, (total, parts) in enumerate(named)
+        ),
+    )
+
 
 #: Sums within a group. Together with sums over groups they are all a reader can subtract.
 SUMS = (
@@ -176,6 +209,7 @@ SUMS = (
         for quantity in quantities
     ),
     Sum("sessions_absent_persistent", ("sessions_absent_severe",), "sessions_absent_between", True),
+    *_outcome_sums(),
 )
 
 

@@ -44,9 +44,9 @@ def cut(rows: pd.DataFrame, hidden: pd.Series, policy: Policy) -> pd.DataFrame:
 
 
 def counts_pupils(rows: pd.DataFrame) -> pd.Series:
-    """Return which rows' numerators count enrolments (their denominator then is the group itself)."""
+    """Return which rows' numerators count enrolments or pupils (their denominator then is the group itself)."""
     pupil_measures = {
-        m.name for m in MEASURES.values() if m.denominator == "enrolments" and "sessions" not in m.numerator
+        m.name for m in MEASURES.values() if m.denominator in ("enrolments", "pupils") and "sessions" not in m.numerator
     }
     return rows["measure"].isin(pupil_measures)
 
@@ -92,7 +92,7 @@ def _short(digest: str) -> str:
 
 def row_keys(rows: pd.DataFrame, texts: pd.Series, *, is_published: bool) -> pd.Series:
     """Return what makes a row the figure it is, as text: group, measure, band or reason, and its source if published."""
-    names = ["measure", *(name for name in ("band", "reason", "model") if name in rows.columns)]
+    names = ["measure", *(name for name in ("band", "reason", "model", "since", "outcome") if name in rows.columns)]
     if "characteristic" in rows.columns and "level" not in rows.columns:
         # Of a characteristic as a whole: whether it is known.
         names.append("characteristic")

@@ -66,6 +66,9 @@ def decimals_for(rows: pd.DataFrame, events: float) -> pd.Series:
     >>> rows = pd.DataFrame({"measure": ["maihda_coefficient", "vpc_latent", "auc_strata"], "rate": 0.5})
     >>> decimals_for(rows, 620).tolist(), decimals_for(rows, 8000).tolist()
     ([1, 0, 2], [2, 1, 2])
+    >>> trend = pd.DataFrame({"measure": ["persistent_trend"], "rate": 0.004})
+    >>> decimals_for(trend, 620).tolist(), decimals_for(trend, 8000).tolist()
+    ([1], [2])
     """
     digits = int(np.clip(np.floor(np.log10(max(events, 1) / PUPILS_PER_DIGIT)), 1, 2))
     found = []
@@ -74,8 +77,9 @@ def decimals_for(rows: pd.DataFrame, events: float) -> pd.Series:
         if how.unit == "p":
             found.append(3 if value < 0.01 else 2)
         else:
-            # A share of variance and an AUC lie between 0 and 1, and move less.
-            fraction = digits + (how.unit == "percent" or name.startswith("auc"))
+            # A share of variance and an AUC lie between 0 and 1, and move less. Percentage points of a rate of all pupils
+            # are written with the decimals the rate itself is shown with, or one more.
+            fraction = digits + (2 if how.unit == "points" else how.unit == "percent" or name.startswith("auc"))
             found.append(min(how.decimals, fraction - round(np.log10(how.scale))))
     return pd.Series(found, index=rows.index)
 

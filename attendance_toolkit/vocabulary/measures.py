@@ -154,5 +154,12 @@ _ALL = (
     ),
     Measure("full_absence_rate", "All sessions missed", "enrolments that missed everything", "enrolments", "percent"),
     Measure("mean_sessions_missed", "Sessions missed per enrolment", "sessions missed", "enrolments", "sessions"),
+    # Pupils who are followed from one period to the next: a pupil counts once, whatever schools they are enrolled at.
+    Measure("pupils", "Pupils followed", "pupils", "", "count", 0),
+    Measure("flow_rate", "Pupils by what they are next", "pupils with the outcome", "pupils", "percent"),
+    Measure("trajectory_rate", "Pupils by trajectory", "pupils on the trajectory", "pupils", "percent"),
+    Measure(
+        "recovery_rate", "Pupils newly absent, by what became of them", "pupils with the outcome", "pupils", "percent"
+    ),
 )
 MEASURES = {measure.name: measure for measure in _ALL}

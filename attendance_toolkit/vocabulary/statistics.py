@@ -60,6 +60,20 @@ _MODELLED = (
     _modelled("auc_strata", "AUC of strata, same year", "ratio", 2),
     _modelled("auc_next_year", "AUC of the strata of the year before", "ratio", 2),
     _modelled("variance_p_value", "p value of no variance between strata", "p", 3),
+    # Trend models: change a year among pupils of the same term; rows of the column ``model`` are terms or factors.
+    _modelled("persistent_trend", "Persistent absence, change a year", "points", 2, behind="persistent_absentees"),
+    _modelled("severe_trend", "Severe absence, change a year", "points", 2),
+    _modelled("persistent_term_effect", "Persistent absence, term against term", "points", 2, behind="persistent_absentees"),
+    _modelled("severe_term_effect", "Severe absence, term against term", "points", 2),
+    _modelled("persistent_design_effect", "Persistent absence, widening for same pupils", "ratio", 1, behind="persistent_absentees"),
+    _modelled("severe_design_effect", "Severe absence, widening for the same pupils", "ratio", 1),
+    _modelled("absence_slope", "Overall absence, change a year within pupils", "points", 2, behind="persistent_absentees"),
+    _modelled("absence_icc", "Variance of absence between pupils", "percent", 0, behind="persistent_absentees"),
+    # Parts of a change between two years (``since`` is the first): the mix of pupils, and the rates within groups.
+    _modelled("persistent_change_part", "Persistent absence, part of the change", "points", 2, behind="persistent_absentees"),
+    _modelled("severe_change_part", "Severe absence, part of the change", "points", 2),
+    # What chance alone would give, if no pupil's level changed.
+    _modelled("trajectory_share_expected", "Pupils by trajectory, expected by chance", "percent", 1, behind="enrolments"),
 )  # fmt: skip
 
 _DERIVED = (
@@ -87,6 +101,25 @@ _DERIVED = (
     _derived("heterogeneity_i2", "Share of differences beyond chance (I-squared)", "percent", 0),
     _derived("ratio_of_risk_ratios", "Ratio of risk ratios", "ratio", 2),
     _derived("rate_gap", "Gap", "points"),
+    _derived("rate_change", "Change", "points", 2),
+    _derived("entry_rate", "Entry: newly at the threshold", "percent"),
+    _derived("exit_rate", "Exit: no longer at the threshold", "percent"),
+    _derived("persistence_rate", "Persistence: still at the threshold", "percent"),
+    _derived("recovered_share", "Recovered by then", "percent"),
+    _derived("excess_share", "Observed less expected by chance", "points"),
+    _derived("turnover_part", "Part of the change", "points", 2),
+    _derived("contribution", "Contribution to the change", "points", 2),
+    _derived("contribution_within", "Contribution: its own rate", "points", 2),
+    _derived("contribution_size", "Contribution: its size", "points", 2),
+    _derived("control_value", "Absence, season taken out", "percent", 2),
+    _derived("control_limit", "Limit of ordinary variation", "percent", 2),
+    _derived("false_alarm_chance", "Chance of a false alarm", "percent", 0),
+    _derived("funnel_limit", "Funnel limit", "percent"),
+    _derived("overdispersion", "Overdispersion", "ratio", 1),
+    _derived("shrunken_change", "Change, shrunken", "points"),
+    _derived("probability_fell", "Probability that the underlying rate fell", "percent", 0),
+    _derived("probability_rose", "Probability that the underlying rate rose", "percent", 0),
+    _derived("cohort_step", "Change to the next year group", "points", 2),
 )
 
 MODELLED = {statistic.name: statistic for statistic in _MODELLED}
