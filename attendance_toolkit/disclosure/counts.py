@@ -31,8 +31,8 @@ from attendance_toolkit.vocabulary.outcomes import (
 )
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 from attendance_toolkit.vocabulary.statistics import MODELLED
+from attendance_toolkit.vocabulary.trajectories import trajectory_rules
 
-TRAJECTORIES: tuple[str, ...] = ()  # PENDING
 
 #: The enrolments of a row's group whose characteristic is not known: a group of their own (``unknown_groups``).
 UNKNOWN = "unknown:"
@@ -157,11 +157,12 @@ _REASONS = (
 #: Kinds of sessions of which there are those of severe absentees, and the others'.
 _PARTED = ("possible", "absent", "authorised", "unauthorised", *(name for _, names in _REASONS for name in names))
 
-_OUTCOMES = dict.fromkeys((IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *TRAJECTORIES))
+_TRAJECTORIES = trajectory_rules().names
+_OUTCOMES = dict.fromkeys((IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *_TRAJECTORIES))
 
 
 def _outcome_sums() -> tuple[Sum, ...]:
-    whole = (*OUTCOME_SUMS, ("", TRAJECTORIES))
+    whole = (*OUTCOME_SUMS, ("", _TRAJECTORIES))
     named = [(f"{OUTCOME}{total}" if total else ENROLMENTS, parts) for total, parts in whole]
     return (
         *(Sum(ENROLMENTS, (f"{OUTCOME}{name}",), f"not:{OUTCOME}{name}", True) for name in _OUTCOMES),
