@@ -43,6 +43,8 @@ class Sum:
     is_always: bool = False
     #: There is no such sum in groups that have one of these: finer sums say the same.
     unless: tuple[str, ...] = ()
+    #: A part that no table has in a group is one nobody of the group can be in (nobody finishes Year 11 in a primary school).
+    is_exhaustive: bool = False
 
 
 def band_count(label: str) -> tuple[str, bool]:

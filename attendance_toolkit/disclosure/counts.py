@@ -23,6 +23,7 @@ from attendance_toolkit.vocabulary.hierarchies import ABSENCE_BANDS, is_total
 from attendance_toolkit.vocabulary.outcomes import (
     AFTER,
     IN_A_BAND,
+    MAY_LACK_PARTS,
     NOT_AFTER,
     OUTCOME_SUMS,
     RECOVERY,
@@ -32,7 +33,6 @@ from attendance_toolkit.vocabulary.outcomes import (
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 from attendance_toolkit.vocabulary.statistics import MODELLED
 from attendance_toolkit.vocabulary.trajectories import trajectory_rules
-
 
 #: The enrolments of a row's group whose characteristic is not known: a group of their own (``unknown_groups``).
 UNKNOWN = "unknown:"
@@ -167,7 +167,12 @@ def _outcome_sums() -> tuple[Sum, ...]:
     return (
         *(Sum(ENROLMENTS, (f"{OUTCOME}{name}",), f"not:{OUTCOME}{name}", True) for name in _OUTCOMES),
         *(
-            Sum(total, tuple(f"{OUTCOME}{part}" for part in parts), f"{OUTCOME}{REST}{number}")
+            Sum(
+                total,
+                tuple(f"{OUTCOME}{part}" for part in parts),
+                f"{OUTCOME}{REST}{number}",
+                is_exhaustive=parts in MAY_LACK_PARTS,
+            )
             for number, (total, parts) in enumerate(named)
         ),
     )

@@ -244,7 +244,8 @@ def _sums_within_groups(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
                 " the same rules."
             )
         complete = place[parts].notna().all(axis=1) & (len(parts) == len(template.parts))
-        needed = over.index[(over > _SAME) | ~complete | template.is_always]
+        is_open = ~complete & (not template.is_exhaustive)
+        needed = over.index[(over > _SAME) | is_open | template.is_always]
         known = place[template.rest].dropna() if template.rest in place.columns else pd.Series(dtype="float64")
         made = needed.difference(known.index)
         new = pd.DataFrame({"group": made, "count": template.rest, "value": over[made].to_numpy(), "kind": LEFT_OVER})

@@ -49,3 +49,5 @@ OUTCOME_SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (NOT_AFTER, AFTER[len(BANDS) :]),
     ("", RECOVERY),
 )
+#: Totals of which a part may be one nobody of a group can be in: nobody finishes Year 11 in a primary school.
+MAY_LACK_PARTS = (AFTER[len(BANDS) :], RECOVERY)
