@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from attendance_toolkit.loaders.demo import synthetic_store
 from attendance_toolkit.loaders.printed import Printed, read_printed
 from attendance_toolkit.loaders.published import Published, read_published
 from attendance_toolkit.metrics.cells import DFE_RULES, InclusionRules, absence_cells
+from attendance_toolkit.metrics.following import Followed, follow_pupils
 from attendance_toolkit.metrics.overview import count_unknown_with, for_areas, measure_rows, with_all_schools
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_authorities_in
@@ -25,9 +25,6 @@ from attendance_toolkit.vocabulary.columns import ALL, CELL_COUNTS
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.neighbours import neighbours_of
 from attendance_toolkit.vocabulary.series import SERIES
-
-if TYPE_CHECKING:
-    from attendance_toolkit.metrics.following import Followed
 
 #: Later than any year: to look at all a file has.
 _ANY_YEAR = 999900
@@ -187,8 +184,6 @@ class Inputs:
         DisclosureError
             A release is being shown, which has all its figures already.
         """
-        from attendance_toolkit.metrics.following import follow_pupils  # PENDING
-
         store = self._exact_store()
         if by not in self._followed:
             relation = store.pupil_terms(academic_years=list(self.local_years))

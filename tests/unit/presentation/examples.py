@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import nbformat.v4 as v4
 import pandas as pd
@@ -203,6 +204,90 @@ def panels_of_areas(*, hidden: str = "") -> ProtectedTable:
         for i, area in enumerate(AREAS)
     ]
     return protected(rows)
+
+
+BANDS = ("0% to under 5%", "5% to under 10%", "10% to under 20%", "20% to under 50%", "50% or more")
+#: Group before -> its pupils, and the percentages of them by band after, then too few sessions and left.
+FLOWS = {
+    BANDS[0]: (1200, (62.5, 17.0, 8.0, 4.5, 1.0, 2.0, 5.0)),
+    BANDS[2]: (400, (7.75, 20.0, 42.25, 14.0, 5.0, 3.0, 8.0)),
+    "Joined": (200, (40.0, 30.0, 10.0, 5.0, 5.0, 10.0, 0.0)),
+}
+
+
+def flows(*, hidden: Iterable[tuple[str, str]] = (), steps: Iterable[str] = ("Year to year",)) -> ProtectedTable:
+    """Return where the pupils of three groups are found later; pairs of levels may be hidden."""
+    hidden = set(hidden)
+    return protected(
+        [
+            {
+                "measure": "persistent_absence_rate", "numerator": round(size * share / 100), "denominator": size,
+                "rate": share / 100, "step": step, "band_before": before, "band_after": after,
+                "symbol": "c" if (before, after) in hidden else "",
+            }
+            for step in steps
+            for before, (size, shares) in FLOWS.items()
+            for after, share in zip((*BANDS, "Too few sessions", "Left"), shares, strict=True)
+        ]
+    )  # fmt: skip
+
+
+def course(*, hidden: tuple[int, str] | None = None) -> ProtectedTable:
+    """Return overall absence by term of six years without 2019/20, one value high."""
+    rows = []
+    for number, (year, term) in enumerate(itertools.product(YEARS, ("Autumn", "Spring", "Summer"))):
+        value = 0.104 if (year, term) == (202223, "Spring") else 0.07 + 0.002 * (-1) ** number
+        one = row("overall_absence_rate", value, academic_year=year, term=term)
+        rows.append({**one, "symbol": "c" if (year, term) == hidden else ""})
+    return protected(rows)
+
+
+def limits_at(sizes: Iterable[float], centre: float = 0.2) -> pd.DataFrame:
+    """Return limits of a proportion by the normal formula: known at every size."""
+    frame = pd.DataFrame({"n": sorted(set(sizes))})
+    for name, z in (("95", 1.96), ("998", 3.09)):
+        half = z * (centre * (1 - centre) / frame["n"]) ** 0.5
+        frame[f"lower{name}"], frame[f"upper{name}"] = centre - half, centre + half
+    return frame
+
+
+#: School -> pupils, and the rate in standard deviations from the centre of 20%.
+SCHOOLS = {
+    "Elm": (100, 0.5), "Ash": (225, -1.9), "Oak": (400, 2.5), "Yew": (625, -3.5), "Fir": (900, 0.0), "Bay": (1600, 3.0),
+}  # fmt: skip
+
+
+def schools(*, hidden: str = "") -> ProtectedTable:
+    """Return persistent absence of six schools: two outside the 95% limits, one outside the 99.8% limits."""
+    return protected(
+        [
+            {
+                **row("persistent_absence_rate", 0.2 + z * (0.16 / size) ** 0.5, school=name),
+                "denominator": size, "label": f"{name} School" if abs(z) > 1.96 else "",
+                "symbol": "c" if name == hidden else "",
+            }
+            for name, (size, z) in SCHOOLS.items()
+        ]
+    )  # fmt: skip
+
+
+def make_limit_figures() -> list[Figure]:
+    """Return one figure of every kind that shows courses and limits, a value hidden in each."""
+    return [
+        figures.flow_bars(
+            flows(hidden=[(BANDS[0], BANDS[4])]), id="flows", title="Most pupils stay in their band",
+            subtitle="Percentage of pupils by band a year later, Aldermoor",
+        ),
+        figures.control_chart(
+            course(hidden=(201819, "Summer")), id="control", x="term", year="academic_year", centre=0.0716, lower=0.06,
+            upper=0.0832, signals={"beyond limits": [(202223, "Spring")]}, title="One term stood out",
+            subtitle="Overall absence by term, Aldermoor",
+        ),
+        figures.funnel_chart(
+            schools(hidden="Elm"), limits_at(range(100, 1700, 25)), id="funnel", category="school", label="label",
+            centre=("All schools", 0.2), title="Persistent absence by school", subtitle="Aldermoor, 2023/24",
+        ),
+    ]  # fmt: skip
 
 
 def make_new_figures() -> list[Figure]:

@@ -19,7 +19,7 @@ from attendance_toolkit.presentation.blocks import Block, Figure, Findings, Tabl
 from attendance_toolkit.presentation.formats import count_cell, hidden_notes, rate_cell, records, single_format
 from attendance_toolkit.presentation.markup import PageContext, render, sparkline
 from attendance_toolkit.presentation.tables import heat_table, measure_table
-from tests.unit.presentation.examples import AREAS, PHASES, YEARS, protected, row
+from tests.unit.presentation.examples import AREAS, BANDS, PHASES, YEARS, limits_at, protected, row
 
 WORDS = {"title": "Headline", "subtitle": "Measure, place, period"}
 #: Pairs of what the hidden figures might have been: rate and half of the interval.
@@ -75,6 +75,24 @@ def areas(rate: float, half: float, *, by_value: bool = False) -> ProtectedTable
     return protected(rows)
 
 
+def flows(rate: float, half: float) -> ProtectedTable:
+    """Return where the pupils of two groups are found; of the first, two shares are hidden."""
+    rows = []
+    for before in BANDS[:2]:
+        for place, after in enumerate((*BANDS, "Left")):
+            is_hidden = before == BANDS[0] and place in (3, 4)
+            value = (rate if place == 3 else half) if is_hidden else (0.4, 0.3, 0.1, 0.1, 0.0, 0.05)[place]
+            rows.append(
+                {
+                    **row("persistent_absence_rate", value),
+                    "band_before": before,
+                    "band_after": after,
+                    "symbol": "c" if is_hidden else "",
+                }
+            )
+    return protected(rows)
+
+
 def everything(block: Block) -> str:
     """Return every byte a block leads to: document, output of a cell, page, CSV file, picture."""
     parts = [json.dumps(block.document(), sort_keys=True), block.plain_text(), render(block, PageContext())]
@@ -125,6 +143,28 @@ FIGURES: dict[str, Callable[[float, float], Block]] = {
         )
         for most in (20, 3)
     },
+    "flows": lambda r, h: figures.flow_bars(flows(r, h), id="f", **WORDS),
+    "control chart": lambda r, h: figures.control_chart(
+        trend(r, h).select(panel="EHC plan", series_label="Special"),
+        id="f",
+        centre=0.15,
+        lower=0.1,
+        upper=0.2,
+        signals={"beyond limits": [201718]},
+        **WORDS,
+    ),
+    "funnel": lambda r, h: figures.funnel_chart(
+        areas(r, h), limits_at([500, 1000, 2000], 0.02), id="f", category="area", centre=("All", 0.02), **WORDS
+    ),
+    "funnel from rows in the order of the exact figures": lambda r, h: figures.funnel_chart(
+        areas(r, h, by_value=True),
+        limits_at([500, 1000, 2000], 0.02),
+        id="f",
+        category="area",
+        centre=("All", 0.02),
+        label="area",
+        **WORDS,
+    ),
     "heat table": lambda r, h: heat_table(
         trend(r, h), id="t", section="panel", rows="series_label", columns="academic_year", **WORDS
     ),

@@ -28,7 +28,7 @@ from attendance_toolkit.reporting.exporter import collect_outputs, frame_values
 from attendance_toolkit.reporting.page_lint import lint_page
 from attendance_toolkit.vocabulary import ledger
 from attendance_toolkit.vocabulary.rounding import number_text, show_number
-from tests.unit.presentation.examples import code, make_figures, notebook, trend
+from tests.unit.presentation.examples import code, limits_at, make_figures, notebook, trend
 
 RECORD = {
     "measure": "severe_absence_rate", "numerator": 25.0, "denominator": 1000.0, "rate": 0.025, "lower": 0.017,
@@ -148,9 +148,14 @@ def test_every_drawing_of_a_page_is_known():
 def test_charts_refuse_a_plain_frame(name):
     function = getattr(figures, name)
     given = {"id": "a", "title": "T", "subtitle": "S"}
-    needed = {p: "phase" for p in ("category", "panel", "x", "series") if p in inspect.signature(function).parameters}
+    needed: dict = {
+        p: "phase" for p in ("category", "panel", "x", "series") if p in inspect.signature(function).parameters
+    }
     if "sets" in inspect.signature(function).parameters:
         needed["sets"] = [figures.Membership("Primary", "phase", ("Primary",))]
+    for parameter, value in {"centre": 0.07, "lower": 0.06, "upper": 0.08, "limits": limits_at([100, 400])}.items():
+        if parameter in inspect.signature(function).parameters:
+            needed[parameter] = value
     with pytest.raises(DisclosureError, match="Only a protected table can be shown, not a DataFrame"):
         function(trend().rows, **given, **needed)
 

@@ -1,0 +1,168 @@
+"""The longitudinal deep dive on one page: who improves, who deteriorates, and why the rate moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from attendance_toolkit.deepdives._shared import (
+    COVID_NOTE,
+    COVID_YEARS,
+    DEFINITIONS,
+    HEADLINE,
+    SHORT,
+    capital,
+    page_head,
+    the_area,
+)
+from attendance_toolkit.deepdives.longitudinal_change import LongitudinalChange
+from attendance_toolkit.deepdives.longitudinal_cohorts import LongitudinalCohorts
+from attendance_toolkit.deepdives.longitudinal_flows import LongitudinalFlows
+from attendance_toolkit.deepdives.longitudinal_paths import LongitudinalPaths
+from attendance_toolkit.deepdives.longitudinal_schools import LongitudinalSchools
+from attendance_toolkit.deepdives.longitudinal_trend import LongitudinalTrend
+from attendance_toolkit.disclosure.table import ProtectedTable
+from attendance_toolkit.errors import NoDataError, SeriesBreakError
+from attendance_toolkit.metrics.absence import record_difference
+from attendance_toolkit.presentation.blocks import Notice, PageHead, Result, Tile, Tiles
+from attendance_toolkit.presentation.formats import records
+from attendance_toolkit.presentation.narrative import change_verb, is_shown, points, said, sentence_list
+from attendance_toolkit.vocabulary.calendar import show_academic_year
+from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
+from attendance_toolkit.vocabulary.directions import UNITS, direction_of
+from attendance_toolkit.vocabulary.measures import MEASURES
+
+Record = Mapping[str, Any]
+
+_DEFINITIONS = (
+    f"{DEFINITIONS} A band is a pupil's own share of possible sessions missed in a term or a year. Percentage points are"
+    " differences between rates."
+)
+#: Derived and modelled tables whose figures are in ``result.json``, and the columns that tell their rows apart.
+_RESULTS: Mapping[str, Sequence[str]] = {}
+
+
+class Longitudinal(
+    LongitudinalFlows,
+    LongitudinalPaths,
+    LongitudinalTrend,
+    LongitudinalChange,
+    LongitudinalSchools,
+    LongitudinalCohorts,
+):
+    """Change over terms and years in one area as blocks; its tables are those of ``LongitudinalData`` and of each part."""
+
+    def head(self) -> PageHead:
+        """Return the title block and the footer."""
+        return page_head(
+            self.inputs,
+            report="longitudinal",
+            title=f"Improving and deteriorating: absence in {self.area.name} over the years",
+            subtitle=f"Up to {self.shown_year}: how rates moved, why, and what became of the same pupils",
+            tables=list(self._tables_there("rates", "groups", "flows", "published")),
+            definitions=_DEFINITIONS,
+        )
+
+    def _tables_there(self, *names: str) -> Iterator[ProtectedTable]:
+        """Return those of the cleared tables that there are."""
+        for name in names:
+            try:
+                yield self.cleared(name)
+            except NoDataError:
+                continue
+
+    def tiles(self) -> Tiles:
+        """Return the area's three rates with their change since the year before and since the first year shown."""
+        tiles = []
+        for measure in HEADLINE[::-1]:
+            record = self.own(measure)
+            if not is_shown(record):
+                words = "Hidden to protect small numbers." if record and record["symbol"] == "c" else ""
+                tiles.append(Tile(SHORT[measure], "Not available", words or f"No figure for {self.shown_year}."))
+                continue
+            earlier = [year for year in self.shown_years if year < self.year and is_shown(self.own(measure, year))]
+            since = list(dict.fromkeys([earlier[-1], earlier[0]])) if earlier else []
+            words = "; ".join(filter(None, (self._since(measure, record, year) for year in since)))
+            spark = tuple((self.own(measure, year) or {"rate": None})["rate"] for year in self.shown_years)
+            tiles.append(Tile(MEASURES[measure].label, said(record), capital(words), spark))
+        return Tiles(tuple(tiles))
+
+    def _since(self, measure: str, record: Record, year: int) -> str:
+        before = self.own(measure, year)
+        assert before is not None
+        try:
+            change = record_difference(record, before)
+        except SeriesBreakError:
+            return ""
+        text = f"{change_verb(change)} since {show_academic_year(year)} ({said(before)})"
+        return f"{text}, by {points(change['rate'])} percentage points" if change_verb(change) in ("rose", "fell") else text
+
+    def missing_notice(self) -> Notice:
+        """Return what these inputs cannot show, and whom the figures count."""
+        return Notice(" ".join(self._notice_parts()), "Who is counted" if self.is_local else "What is not here")
+
+    def _notice_parts(self) -> Iterable[str]:
+        years = [show_academic_year(year) for year in self.shown_years]
+        if self.is_local:
+            yield (
+                f"The store has {sentence_list(years)}. Rates count enrolments, as in DfE's statistics; where pupils are"
+                " followed, a pupil counts once, whatever schools the pupil is enrolled at. The pupils of two years are mostly"
+                " the same: intervals that take years as independent are rather too wide."
+            )
+            return
+        yield (
+            "This page was made from published figures alone: rates and counts of each year. They do not follow pupils: what"
+            " became of the same pupils, trajectories, schools, and who joined and who left need pupil-level data."
+        )
+        if self.area.level == "Combined authority":
+            yield f"DfE publishes no figures for {self.area.name}: those here are its authorities' counts, added up."
+        if any(year in COVID_YEARS for year in self.shown_years):
+            yield f"{COVID_NOTE} There are no full-year figures for 2019/20."
+
+    def definitions_notice(self) -> Notice:
+        """Return the one written definition of improving and deteriorating for each kind of unit."""
+        units = UNITS if self.is_local else UNITS[:2]
+        return Notice(
+            " ".join(f"{capital(unit)}. {direction_of(unit).text}" for unit in units), "Improving and deteriorating"
+        )
+
+    # -- results -------------------------------------------------------------------------------------
+
+    def results(self) -> Result:
+        """Return every headline number for ``result.json``."""
+        rows: list[Record] = []
+        for measure in HEADLINE:
+            for phase in (ALL_SCHOOLS, *MAIN_PHASES):
+                for year in self.shown_years:
+                    record = self.own(measure, year, phase)
+                    if record is not None:
+                        rows.append(self._result(record, measure, year, self.area.code, {"phase": phase}))
+        for name, columns in _RESULTS.items():
+            rows += self._table_results(name, columns)
+        return Result(tuple(rows))
+
+    def _table_results(self, name: str, columns: Sequence[str]) -> Iterable[Record]:
+        try:
+            table: ProtectedTable = getattr(self, name)
+        except NoDataError:
+            return
+        for record in records(table):
+            groups = {
+                column: str(record[column]) for column in columns if str(record.get(column, "")) not in ("", "nan")
+            }
+            code = str(record.get("area_code") or self.area.code)
+            year = int(record.get("academic_year") or self.year)
+            yield self._result(record, str(record["measure"]), year, code, groups)
+
+    def _result(self, record: Record, measure: str, year: int, code: str, groups: Mapping[str, str]) -> Record:
+        named = "-".join([code, *groups.values()]).lower()
+        return {
+            "id": f"{measure}:{year}:{''.join(c if c.isalnum() else '-' for c in named)}",
+            "measure": measure,
+            "area": self.inputs.area_name(code),
+            "area_code": code,
+            "academic_year": year,
+            "groups": dict(groups),
+            "series": self.inputs.series if self.is_local else "census",
+            **{name: record[name] for name in ("numerator", "denominator", "rate", "lower", "upper", "symbol")},
+        }
