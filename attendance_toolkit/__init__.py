@@ -20,6 +20,7 @@ _PUBLIC = frozenset(
         "Districts",
         "InclusionRules",
         "Inputs",
+        "Longitudinal",
         "Overview",
         "PrintedInputs",
         "PrintedTables",

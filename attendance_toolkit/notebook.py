@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attendance_toolkit.deepdives.data_quality import DataQuality
 from attendance_toolkit.deepdives.districts import Districts
+from attendance_toolkit.deepdives.longitudinal import Longitudinal
 from attendance_toolkit.deepdives.overview import Overview
 from attendance_toolkit.deepdives.printed_tables import PrintedTables
 from attendance_toolkit.deepdives.severe_absence import SevereAbsence
@@ -29,6 +30,7 @@ __all__ = [
     "Districts",
     "InclusionRules",
     "Inputs",
+    "Longitudinal",
     "Overview",
     "PrintedInputs",
     "PrintedTables",

@@ -8,10 +8,20 @@ import numpy as np
 import pandas as pd
 
 from attendance_toolkit.intervals import wilson_interval
+from attendance_toolkit.vocabulary.areas import Area
 from attendance_toolkit.vocabulary.columns import ALL
 
 #: Levels shown -> the levels of a column that each is made of.
 Members = Mapping[str, Sequence[str]]
+
+
+def topic_of(what: str, area: Area) -> str:
+    """Return the topic of figures of pupils who are followed in an area: of each area one of its own.
+
+    They do not add up over areas. A pupil who moves from one district of a combined authority to another has left the
+    first and joined the second, but is followed on in both together, with the sessions of both.
+    """
+    return f"{what} in {area.name}"
 
 
 def added_up(cells: pd.DataFrame, column: str, members: Members) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from attendance_toolkit.deepdives._shared import (
     SHORT,
     capital,
     page_head,
-    the_area,
 )
 from attendance_toolkit.deepdives.longitudinal_change import LongitudinalChange
 from attendance_toolkit.deepdives.longitudinal_cohorts import LongitudinalCohorts

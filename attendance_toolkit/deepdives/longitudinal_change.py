@@ -22,13 +22,13 @@ from attendance_toolkit.deepdives.longitudinal_change_data import (
     STAYERS,
     TOTAL_PART,
 )
-from attendance_toolkit.deepdives.longitudinal_contributions import LongitudinalContributions, size_words
+from attendance_toolkit.deepdives.longitudinal_contributions import LongitudinalContributions, kind_words, size_words
 from attendance_toolkit.deepdives.longitudinal_data import THRESHOLDS
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
 from attendance_toolkit.presentation.formats import figure_words, interval_cell, interval_words, source_of
-from attendance_toolkit.presentation.narrative import change_sentence, is_clear, is_shown, percent, said
+from attendance_toolkit.presentation.narrative import change_verb, is_clear, is_shown, percent, said
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import LABELS
 from attendance_toolkit.vocabulary.directions import direction_of
@@ -48,6 +48,9 @@ _PARTS = {
     RATE: "Rates within groups",
     _CHANGE: "Change",
 }
+#: From this share on a characteristic made most of what the mix made.
+_MOST = 0.5
+_HOW = {"persistent_absence_rate": "persistently", "severe_absence_rate": "severely"}
 _BY = "year group, sex, free school meals and special educational needs"
 
 
@@ -127,6 +130,7 @@ class LongitudinalChange(LongitudinalContributions):
     def _turnover_sentence(self, year: int, about: str) -> str:
         total, stayers, joiners, leavers = (self._turned(year, about, part) for part in _WHO)
         since, now = show_academic_year(academic_year_before(year)), show_academic_year(year)
+        how = _HOW[about]
         subject = f"{SHORT[about]} of pupils in {the_area(self.area)}"
         if total is not None and total["symbol"] == "c":
             return (
@@ -148,21 +152,19 @@ class LongitudinalChange(LongitudinalContributions):
             f" {figure_words(stayers)} ({interval_words(stayers)})."
         )
         if is_shown(joined):
-            text += f" Of those who joined {said(joined)} were absent so often: {figure_words(joiners)} ({interval_words(joiners)})."
+            text += f" Of those who joined, {said(joined)} were {how} absent: {figure_words(joiners)} ({interval_words(joiners)})."
         if is_shown(left):
             text += (
-                f" Of those who left {said(left)} had been the year before; that they are gone makes {figure_words(leavers)}"
+                f" Of those who left, {said(left)} had been the year before; that they are gone makes {figure_words(leavers)}"
                 f" ({interval_words(leavers)})."
             )
         if is_clear(stayers):
-            more = "more" if stayers["rate"] > 0 else "less"
+            same = f"So {'more' if stayers['rate'] > 0 else 'fewer'} of the same pupils were {how} absent a year on"
             if not is_clear(total):
-                text += f" So the same pupils were at the threshold {more} often a year on; the rate of all does not clearly show it,"
-                text += " since others joined and left."
+                text += f" {same}; the rate of all does not clearly show it, since others joined and left."
             elif total["rate"] * stayers["rate"] < 0:
                 verb = "fell" if total["rate"] < 0 else "rose"
-                text += f" So the rate {verb} although the same pupils were at the threshold {more} often: who joined and who left"
-                text += " made the difference."
+                text += f" {same}, although the rate of all {verb}: who joined and who left made the difference."
         return text
 
     # -- mix and rates -------------------------------------------------------------------------------
@@ -210,6 +212,8 @@ class LongitudinalChange(LongitudinalContributions):
     @or_nothing
     def mix_change_areas_table(self) -> Table | Result:
         """Return mix and rates of the change since the year before, of the area beside the wider areas."""
+        if len(self.change_places) < 2:
+            raise NoDataError("There is no other area to set beside this one.")
         pair = self.change_pairs[0]
         rows = []
         for about in THRESHOLDS:
@@ -222,8 +226,6 @@ class LongitudinalChange(LongitudinalContributions):
                 cells = [rate_of(rate) for rate in rates] + [rate_of(parts[0])]
                 cells += [cell for part in parts[1:] for cell in (rate_of(part), interval_cell(part))]
                 rows.append(Row(area.name, tuple(cells), SHORT[about], area == self.area))
-        if len(rows) <= len(THRESHOLDS):
-            raise NoDataError("There is no other area to set beside this one.")
         since, year = (show_academic_year(at) for at in pair)
         return Table(
             "mix-change-areas",
@@ -295,7 +297,13 @@ class LongitudinalChange(LongitudinalContributions):
             ]
         if not (is_shown(total) and is_shown(mix) and is_shown(rate) and is_shown(before) and is_shown(after)):
             return []
-        text = change_sentence(subject, before, after, total, year, since)
+        verb = change_verb(total)
+        if is_clear(total):
+            text = f"{subject} {verb} by {size_words(total)}, from {said(before)} in {since} to {said(after)} in {year}"
+            text += f" ({interval_words(total)})."
+        else:
+            text = f"{subject} {verb}: {said(before)} in {since}, {said(after)} in {year} ({figure_words(total)} percentage"
+            text += f" points, {interval_words(total)})."
         if is_clear(mix):
             verb = "raised" if mix["rate"] > 0 else "lowered"
             text += (
@@ -326,9 +334,13 @@ class LongitudinalChange(LongitudinalContributions):
         if not clear:
             return ""
         name = max(clear, key=lambda one: abs(clear[one]["rate"]))
-        is_most = abs(clear[name]["rate"]) >= abs(mix["rate"]) / 2
-        label = "special educational needs" if name == "sen_provision" else LABELS[name].lower()
-        return f", most of it by {label} ({figure_words(clear[name])})" if is_most else ""
+        share = abs(clear[name]["rate"] / mix["rate"])
+        if share < _MOST:
+            return ""
+        # More than all of it, where the other characteristics take some off again.
+        if share > 1:
+            return f"; that of {kind_words(name)} alone makes {figure_words(clear[name])}"
+        return f", most of it by {kind_words(name)} ({figure_words(clear[name])})"
 
 
 _NOT: Record = {"symbol": "z"}

@@ -295,14 +295,14 @@ class LongitudinalChangeData(LongitudinalData):
             return self.everybody(about, year, ALL_SCHOOLS if level == ALL else level)
         if kind == DISTRICT:
             code = self.area.code if level == ALL else level
-            return self._districts_lookup(area_code=code, academic_year=year, measure=about)
+            return self._district_counts(area_code=code, academic_year=year, measure=about)
         if kind == NC_YEAR:
             return self.group(about, kind, level, year, MAINSTREAM)
         records = [self.group(about, kind, level, year, phase) for phase in _WITHIN]
         return pooled([record for record in records if record is not None])
 
     @cached_property
-    def _districts_lookup(self) -> Lookup:
+    def _district_counts(self) -> Lookup:
         return Lookup(self.districts, ["area_code", "academic_year", "measure"])
 
     @cached_property

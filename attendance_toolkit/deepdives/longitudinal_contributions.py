@@ -86,10 +86,9 @@ class LongitudinalContributions(LongitudinalChangeData):
         kind
             "phase", "nc_year" or "district"; empty for the pupil characteristics, one under another.
         """
-        if (kind == DISTRICT and self.area.level == "Local authority") or (
-            kind != PHASE and not self._has_contributions
-        ):
-            return Result(())  # a district has none within it; and that there is nothing, the first table says
+        has_none = self.area.level in ("Local authority", "National")
+        if (kind == DISTRICT and has_none) or (kind != PHASE and not self._has_contributions):
+            return Result(())  # one district, or too many of them; and that there is nothing, the first table says
         if kind == DISTRICT and DISTRICT not in self.contribution_kinds:
             raise NoDataError(
                 f"What each district of {self.area.name} adds to the change needs figures of its districts."

@@ -117,8 +117,8 @@ class LongitudinalData(DeepDive):
             cells = self.inputs.published_cells("absence_bands", districts=True)
             if cells.empty:
                 raise NoDataError("What each district contributes needs pupil-level data or DfE's absence bands file.")
-            cells = cells[cells["phase"] != ALL_SCHOOLS]
-        cells = cells[cells["phase"].isin(MAIN_PHASES)].assign(phase=ALL_SCHOOLS)
+        here = [self.area.code, *(area.code for area in self.inputs.districts)]
+        cells = cells[cells["phase"].isin(MAIN_PHASES) & cells["area_code"].isin(here)].assign(phase=ALL_SCHOOLS)
         if cells["area_code"].nunique() < 2:
             raise NoDataError(f"The data hold no districts of {self.area.name} to tell apart.")
         return self._as_table(self._threshold_rows(cells[[*KEYS, *_COUNTS]], KEYS))

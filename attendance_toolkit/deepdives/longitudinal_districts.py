@@ -58,11 +58,11 @@ class LongitudinalDistricts(LongitudinalData):
         return tuple(dict.fromkeys([*years[:1], *([before] if before in years else []), *years[-1:]]))
 
     @cached_property
-    def _districts_lookup(self) -> Lookup:
+    def _district_figures(self) -> Lookup:
         return Lookup(self.districts, ["area_code", "academic_year", "measure"])
 
     def _of_district(self, area: Area, year: int, about: str) -> Record | None:
-        return self._districts_lookup(area_code=area.code, academic_year=year, measure=about)
+        return self._district_figures(area_code=area.code, academic_year=year, measure=about)
 
     @derived_table
     def district_changes(self) -> ProtectedTable:
@@ -72,6 +72,7 @@ class LongitudinalDistricts(LongitudinalData):
             change_row(
                 "change_in_rate", self._of_district(area, since, about), self._of_district(area, last, about),
                 area_code=area.code, academic_year=last, since=since, about=about,
+                span=f"{show_academic_year(since)} to {show_academic_year(last)}",
             )
             for about in THRESHOLDS
             for area in self.followed_districts

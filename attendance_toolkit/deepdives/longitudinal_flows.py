@@ -22,7 +22,7 @@ from attendance_toolkit.deepdives.longitudinal_flows_data import (
 from attendance_toolkit.deepdives.longitudinal_persistence import WORDS, LongitudinalPersistence, count_text
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.following import ENOUGH_SESSIONS
-from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Notice, Result, Row, Table
+from attendance_toolkit.presentation.blocks import Column, Figure, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import flow_bars
 from attendance_toolkit.presentation.formats import figure_words, records, source_of
 from attendance_toolkit.presentation.narrative import is_shown
@@ -31,6 +31,7 @@ from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.outcomes import (
     BANDS,
     IN_A_BAND,
+    JOINED,
     NOT_AFTER,
     NOT_BEFORE,
     TEN_OR_MORE,
@@ -162,27 +163,26 @@ class LongitudinalFlows(LongitudinalPersistence):
     def roll_table(self) -> Table | Result:
         """Return how many pupils came to a band and went from one: the part of the roll the matrix leaves open."""
         earlier, later = self.years_of(self.last_step_year)
-        section = f"In no band in {earlier}"
-        rows = [Row(f"In a band in {earlier}", (count_of(self.flow(IN_A_BAND, ALL)), Cell(symbol="z")), "Before")]
-        names = {"Joined": "Joined, or had too few sessions"}
-        for name in NEW:
-            record = self.flow(name, ALL)
-            if record is not None:
-                rows.append(Row(names.get(name, name), (count_of(record), Cell(symbol="z")), section))
-        rows.append(
-            Row("All pupils followed", (count_of(self.flow(ALL, ALL)), Cell(symbol="z")), "Together", emphasis=True)
-        )
-        for name in (*GONE, NOT_AFTER):
-            record = self.flow(IN_A_BAND, name)
-            if record is not None:
-                words = "All of them" if name == NOT_AFTER else name
-                rows.append(Row(words, (count_of(record), rate_of(record)), f"In no band any more in {later}"))
+        found = [(f"In a band in {earlier}", "Before", self.flow(IN_A_BAND, ALL))]
+        new = {JOINED: "Joined, or had too few sessions"}
+        found += [(new.get(name, name), f"In no band in {earlier}", self.flow(name, ALL)) for name in NEW]
+        found.append(("All pupils followed", "Together", self.flow(ALL, ALL)))
+        gone = {NOT_AFTER: "All of them"}
+        found += [
+            (gone.get(name, name), f"In no band any more in {later}", self.flow(IN_A_BAND, name))
+            for name in (*GONE, NOT_AFTER)
+        ]
+        totals = ("All pupils followed", "All of them")
         return Table(
             "roll-before-and-after",
             f"Who came to a band and who went from one, {earlier} to {later}",
-            f"Pupils; shares are of those in a band in {earlier}. All schools",
-            (Column("Pupils followed", align="left"), Column("Pupils"), Column("Share", "", "%")),
-            tuple(rows),
+            "Pupils followed; all schools",
+            (Column("Pupils followed", align="left"), Column("Pupils")),
+            tuple(
+                Row(words, (count_of(record),), section, words in totals)
+                for words, section, record in found
+                if record is not None
+            ),
             source_of(self.flows),
             (
                 "Pupils who moved within the area are followed; those who moved to another district are told apart from those"

@@ -13,7 +13,7 @@ import pandas as pd
 from attendance_toolkit.deepdives._base import derived_table, exact_table
 from attendance_toolkit.deepdives._contrasts import counts_symbol, derived_from, statistic_row, symbol_of
 from attendance_toolkit.deepdives._others import share_of
-from attendance_toolkit.deepdives._outcomes import added_up, outcome_rows
+from attendance_toolkit.deepdives._outcomes import added_up, outcome_rows, topic_of
 from attendance_toolkit.deepdives._shared import Lookup, Record
 from attendance_toolkit.deepdives.longitudinal_data import LongitudinalData
 from attendance_toolkit.disclosure.release import ExactTable
@@ -93,7 +93,11 @@ class LongitudinalFlowsData(LongitudinalData):
         """Raise NoDataError, with the reason, where no period can be followed to the next."""
         if not self.is_local:
             raise NoDataError(_NEEDS_PUPILS)
-        if not self.inputs.followed(by).steps:
+        try:
+            steps = self.inputs.followed(by).steps
+        except NoDataError:
+            steps = ()
+        if not steps:
             unit = "academic years" if by == "year" else "terms"
             raise NoDataError(f"Pupils can be followed only between {unit} one after another; the store has none.")
 
@@ -115,14 +119,15 @@ class LongitudinalFlowsData(LongitudinalData):
         if self._has_terms:
             parts.append(self._term_flows())
         rows = pd.concat(parts, ignore_index=True).assign(area_code=self.area.code)
-        return self.inputs.local_table(rows, topic="pupils followed")
+        return self.inputs.local_table(rows, topic=topic_of("pupils followed", self.area))
 
     @cached_property
     def _has_terms(self) -> bool:
         try:
-            return bool(self.inputs.followed("term").steps)
+            self._require_steps("term")
         except NoDataError:
             return False
+        return True
 
     def _year_flows(self) -> pd.DataFrame:
         """Return the rows from year to year: the matrix of all schools, the thresholds by school type and characteristic."""
@@ -183,7 +188,7 @@ class LongitudinalFlowsData(LongitudinalData):
         wanted = pd.DataFrame(list(product(THRESHOLDS, RECOVERY)), columns=["threshold", "outcome"])
         rows = outcome_rows(sizes, cells, wanted, "recovery_rate")
         rows = rows.assign(area_code=self.area.code, academic_year=self.year, phase=ALL_SCHOOLS)
-        return self.inputs.local_table(rows, topic="pupils newly absent")
+        return self.inputs.local_table(rows, topic=topic_of("pupils newly absent", self.area))
 
     @exact_table
     def moves(self) -> ExactTable:
@@ -208,7 +213,7 @@ class LongitudinalFlowsData(LongitudinalData):
         wanted = wanted.merge(pd.DataFrame({"outcome": (TEN_BEFORE, TEN_OR_MORE)}), how="cross")
         rows = outcome_rows(cells.groupby(by)["pupils"].sum().reset_index(), counted, wanted, "flow_rate")
         rows = rows.assign(area_code=self.area.code, phase=ALL_SCHOOLS)
-        return self.inputs.local_table(rows, topic="pupils who moved")
+        return self.inputs.local_table(rows, topic=topic_of("pupils who moved", self.area))
 
     # -- cleared figures -----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from attendance_toolkit.deepdives._base import derived_table, exact_table
 from attendance_toolkit.deepdives._contrasts import derived_from, pooled, statistic_row, symbol_of
-from attendance_toolkit.deepdives._outcomes import outcome_rows
+from attendance_toolkit.deepdives._outcomes import outcome_rows, topic_of
 from attendance_toolkit.deepdives._shared import (
     Lookup,
     Record,
@@ -32,13 +32,14 @@ from attendance_toolkit.metrics.following import classify_trajectories, trajecto
 from attendance_toolkit.metrics.overview import count_unknown_with
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.no_change import expected_shares
-from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Findings, Notice, Result, Row, Table
+from attendance_toolkit.presentation.blocks import Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
 from attendance_toolkit.presentation.formats import figure_words, interval_cell, interval_words, records, source_of
 from attendance_toolkit.presentation.narrative import is_clear, is_shown, said
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, LABELS, MAIN_PHASES
 from attendance_toolkit.vocabulary.directions import direction_of
+from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.rounding import show_number
 from attendance_toolkit.vocabulary.trajectories import trajectory_rules
 
@@ -63,13 +64,17 @@ class LongitudinalPaths(LongitudinalData):
         """Pupils by trajectory, by school type of the last year and by characteristic, and what chance alone would give."""
         if not self.is_local:
             raise NoDataError("Trajectories of pupils need pupil-level data.")
-        followed = self.inputs.followed("year")
         rules = trajectory_rules()
-        cells = trajectory_cells(followed, ["phase", *PATH_GROUPS], rules)
+        nothing = "Trajectories of pupils need three academic years one after another; the store has fewer."
+        try:
+            followed = self.inputs.followed("year")
+            cells = trajectory_cells(followed, ["phase", *PATH_GROUPS], rules)
+        except NoDataError as error:
+            raise NoDataError(nothing) from error
         cells = cells[cells["phase"].isin(MAIN_PHASES) & (cells["trajectory"] != rules.not_followed)]
         cells = count_unknown_with(cells, self.inputs.policy.merge_unknown).rename(columns={"trajectory": "outcome"})
         if cells.empty:
-            raise NoDataError("No pupil can be followed through three years: trajectories need them one after another.")
+            raise NoDataError("No pupil of these schools has enough sessions in each of three years to be followed.")
         parts = [
             cells.assign(phase=ALL_SCHOOLS, characteristic=ALL, level=ALL),
             cells.assign(characteristic=ALL, level=ALL),
@@ -91,7 +96,7 @@ class LongitudinalPaths(LongitudinalData):
         chance = chance.merge(wanted.rename(columns={"outcome": "model"}), on=[*_KEYS, "model"])
         rows = pd.concat([rows, chance], ignore_index=True)
         rows = rows.assign(area_code=self.area.code, academic_year=followed.periods[-1].academic_year)
-        return self.inputs.local_table(rows, topic="pupils followed three years")
+        return self.inputs.local_table(rows, topic=topic_of("pupils followed three years", self.area))
 
     def _expected_rows(self, groups: pd.DataFrame) -> pd.DataFrame:
         """Return the shares chance alone would give each group, by trajectory."""
@@ -171,7 +176,7 @@ class LongitudinalPaths(LongitudinalData):
                 chance = [self.expected_path(name, **keys) for name in names]
                 symbol = symbol_of(*chance)
                 total = None if symbol else Estimate(sum(float(one["rate"]) for one in chance if one is not None))
-                digits = {"decimals": one["decimals"] for one in chance if one is not None}
+                digits = {"decimals": next((one["decimals"] for one in chance if one is not None), None)}
                 rows.append(
                     statistic_row(_EXPECTED, total, symbol, **keys, **digits, direction=direction, outcome=direction)
                 )
@@ -211,7 +216,7 @@ class LongitudinalPaths(LongitudinalData):
         for rule in trajectory_rules().rules:
             seen, chance = self.path(rule.name), self.expected_path(rule.name)
             cells = (
-                Cell(rule.text), count_of(seen), rate_of(seen), interval_cell(seen), rate_of(chance), interval_cell(chance),
+                count_of(seen), rate_of(seen), interval_cell(seen), rate_of(chance), interval_cell(chance),
                 rate_of(excess(trajectory=rule.name)),
             )  # fmt: skip
             rows.append(Row(rule.name, cells))
@@ -219,10 +224,9 @@ class LongitudinalPaths(LongitudinalData):
         return Table(
             "trajectories",
             f"Trajectories of pupils, {first} to {last}",
-            "Pupils with a band in each of the three years, by the share of their sessions missed; all schools",
+            "Pupils with a band in each of three years, by the share of their sessions missed; all schools",
             (
                 Column("Trajectory", align="left"),
-                Column("Rule: sessions missed", align="left"),
                 Column("Pupils"),
                 Column("Share", "", "%"),
                 Column("95% interval"),
@@ -233,7 +237,8 @@ class LongitudinalPaths(LongitudinalData):
             tuple(rows),
             source_of(self.trajectories),
             (
-                "The first rule that holds counts. Chance alone: if each pupil kept a level of their own and years differed from it"
+                f"Share of sessions missed, by the first rule that holds. {_rules_text()}",
+                "Chance alone: if each pupil kept a level of their own and years differed from it"
                 " by chance, as much as they did. Then pupils just above a threshold in one year are often below it in another,"
                 " and look as if they had changed. The range holds chance, not what so simple a picture leaves out.",
                 direction_of("pupil").text,
@@ -327,6 +332,12 @@ class LongitudinalPaths(LongitudinalData):
                     f": {said(improving)} were on an improving trajectory ({interval_words(improving)}), {said(deteriorating)} on a"
                     f" deteriorating one ({interval_words(deteriorating)})"
                 )
+                chances = [self.direction(name, measure=_EXPECTED) for name in (IMPROVING, DETERIORATING)]
+                if is_shown(chances[0]) and is_shown(chances[1]):
+                    text += (
+                        f"; chance alone, without any pupil's level changing, would give {figure_words(chances[0])} and"
+                        f" {figure_words(chances[1])}"
+                    )
             sentences.append(f"{text}.")
         rules = [rule for rule in trajectory_rules().rules if rule.direction != "neither"]
         for rule in rules:
@@ -340,8 +351,8 @@ class LongitudinalPaths(LongitudinalData):
             return [f"{name}: how many cannot be told, because figures are hidden to protect small numbers."]
         side = side_words(excess, "more", "less")
         return [
-            f"{name} ({rule}): {said(seen)} of pupils, {side} the {figure_words(chance)} that chance alone would give (95% range"
-            f" {interval_words(chance).removeprefix('95% interval ')})."
+            f"{name} ({phrase(rule, 'rule')}): {said(seen)} of pupils, {side} the {figure_words(chance)} that chance alone would"
+            f" give (95% range {interval_words(chance).removeprefix('95% interval ')})."
         ]
 
 
@@ -349,6 +360,11 @@ def _classify(rates: np.ndarray) -> np.ndarray:
     """Return the trajectories of simulated rates (N, T)."""
     missed = np.rint(rates * _FINE).astype(np.int64)
     return classify_trajectories(missed, np.full(missed.shape, _FINE))
+
+
+def _rules_text() -> str:
+    """Return the rules in words."""
+    return " ".join(f"{rule.name}: {phrase(rule.text, 'rule')}." for rule in trajectory_rules().rules)
 
 
 def _excess(seen: Record | None, chance: Record | None) -> Estimate:

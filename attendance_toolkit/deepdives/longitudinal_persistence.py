@@ -123,8 +123,8 @@ class LongitudinalPersistence(LongitudinalFlowsData):
                     continue
                 for phase in (ALL_SCHOOLS, *(MAIN_PHASES if threshold == TEN_OR_MORE else ())):
                     cells = self._persistence_cells(threshold, year=year, phase=phase)
-                    header = f"{phase}, {self.between(step, year)}"
-                    rows.append(Row(header, cells, SECTIONS[threshold], phase == ALL_SCHOOLS))
+                    section = f"{SECTIONS[threshold]}, {self.between(step, year)}"
+                    rows.append(Row(phase, cells, section, phase == ALL_SCHOOLS))
         return Table(
             "persistence-by-year",
             "Who stays at a threshold of absence from year to year, and who newly comes to it",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from attendance_toolkit.deepdives._contrasts import Record, derived_from
-from attendance_toolkit.deepdives._shared import Lookup, or_nothing, or_notice, rate_of
+from attendance_toolkit.deepdives._shared import COVID_NOTE, COVID_YEARS, Lookup, or_nothing, or_notice, rate_of
 from attendance_toolkit.deepdives.longitudinal_schools_data import (
     CANNOT_TELL,
     DETERIORATING,
@@ -38,6 +38,7 @@ _SAME_PUPILS = (
     "Most pupils of a school are in the figures of both years. The limits and probabilities take the years as independent,"
     " which makes them more careful than they need be."
 )
+_HIDDEN = "; others are hidden to protect small numbers"
 #: Sizes at which limits are drawn between the smallest and the largest school.
 _CURVE = 40
 
@@ -70,28 +71,40 @@ class LongitudinalSchools(LongitudinalSchoolsData):
         """Return a school's name, or its number where the store's lists have no name."""
         return phrase(self._school_names[laestab], "schools")
 
+    def _chart_label(self, laestab: str) -> str:
+        """Return what a school is called on a chart, where a name is broken into lines: no number may stand by itself."""
+        name = self._listed_names.get(laestab, "").strip()
+        if name:
+            return "" if any(character.isdigit() for character in name) else name
+        phrase(laestab, "schools")
+        return self.school_name(laestab)
+
     # -- notice --------------------------------------------------------------------------------------
 
     @or_notice
     def school_notice(self) -> Notice:
         """Return what the figures by school are, how many can be shown, and why they are no league table."""
-        parts = []
+        parts, is_any_hidden = [], False
         for phase in MAIN_PHASES:
             every = self.schools_of(phase)
             shown = sum(is_shown(self.school_record(laestab, self.year, phase)) for laestab in every)
+            is_any_hidden |= shown < len(every)
             if every:
                 parts.append(phrase(f"{shown} of {len(every)} {_kind(phase)}", "schools"))
         texts = [
             "This is no league table. Schools teach different pupils, and a small school's rate moves by chance alone. They"
-            " are listed by name, and only a change that is clear of chance is called one.",
-            f"The figures of {sentence_list(parts)} can be shown; others are hidden to protect small numbers.",
+            " are listed by name, and a change is told only where it is clear of chance.",
+            f"The figures of {sentence_list(parts)} can be shown{_HIDDEN if is_any_hidden else ''}.",
             *self._dispersion_sentences(),
             _SAME_PUPILS,
         ]
         return Notice(" ".join(texts), "How to read the figures by school")
 
     def _dispersion_sentences(self) -> list[str]:
-        lookup = Lookup(self.school_funnels, ["phase", "measure"])
+        try:
+            lookup = Lookup(self.school_funnels, ["phase", "measure"])
+        except NoDataError:
+            return []
         parts = []
         for phase in MAIN_PHASES:
             record = lookup(phase=phase, measure="overdispersion")
@@ -101,7 +114,7 @@ class LongitudinalSchools(LongitudinalSchoolsData):
             return []
         chance = phrase("1 or less", "rule")
         return [
-            "Schools differ by more than chance for reasons that are not of one year (overdispersion), and limits are widened"
+            "Schools differ by more than chance for lasting reasons (overdispersion), and limits are widened"
             f" by as much: their scores vary by {sentence_list(parts)}, where chance alone would give {chance}."
         ]
 
@@ -138,8 +151,8 @@ class LongitudinalSchools(LongitudinalSchoolsData):
                     f" the 99.8% limits; without this it would be {_number(unadjusted)}.",
                     "schools",
                 ),
-                "The unit is the pupil. Schools outside the 99.8% limits are named; a rate outside asks for a reason, and is not"
-                " itself a judgement.",
+                f"The unit is the pupil.{' Schools outside the 99.8% limits are named.' if far else ''} A rate outside asks for a"
+                " reason, and is not itself a judgement.",
             ],
         )
 
@@ -172,14 +185,16 @@ class LongitudinalSchools(LongitudinalSchoolsData):
                 "The centre is the change of all these schools together: a point outside changed by more or by less than they"
                 " did. Below the line of no change persistent absence fell. Schools outside the 95% limits are named.",
                 _SAME_PUPILS,
+                *_covid_notes(found),
             ],
         )
 
     def _named_rows(self, rows: Iterable[Record], outside: dict[str, Any], table: ProtectedTable) -> ProtectedTable:
         found = []
         for row in rows:
-            name = self.school_name(str(row["laestab"]))
-            found.append({**row, "school": name, "named": name if outside.get(str(row["laestab"])) else ""})
+            laestab = str(row["laestab"])
+            label = self._chart_label(laestab) if outside.get(laestab) else ""
+            found.append({**row, "school": self.school_name(laestab), "named": label})
         return derived_from(found, table)
 
     def _first_changes(self, phase: str) -> SchoolChanges:
@@ -233,6 +248,7 @@ class LongitudinalSchools(LongitudinalSchoolsData):
                 " probability looks at one direction alone.",
                 "A school may have improved by no more than all schools did; the chart of changes shows which changed otherwise.",
                 _SAME_PUPILS,
+                *_covid_notes(found),
             ),
         )
 
@@ -332,6 +348,10 @@ def _lies(count: int) -> str:
 
 def _span(found: SchoolChanges) -> str:
     return f"from {show_academic_year(found.since)} to {show_academic_year(found.until)}"
+
+
+def _covid_notes(found: SchoolChanges) -> list[str]:
+    return [COVID_NOTE] if {found.since, found.until} & set(COVID_YEARS) else []
 
 
 def _fell_or_rose(verdict: str) -> str:

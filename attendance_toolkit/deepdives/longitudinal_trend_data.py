@@ -130,18 +130,20 @@ class LongitudinalTrendData(LongitudinalData):
     # -- which figures are held against each other ---------------------------------------------------
 
     @cached_property
-    def _has_counts(self) -> bool:
+    def _has_published_counts(self) -> bool:
         """Whether published figures with their counts are there."""
         try:
             return not self.is_local and not self.groups.rows.empty
         except NoDataError:
             return False
 
-    def counted(self, code: str, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+    def with_counts(self, code: str, measure: str, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
         """Return a place's figure with its counts, and so with an interval; None where there is none."""
         if self.is_local:
             return self.own(measure, year, phase) if code == self.area.code else None
-        return self.everybody(measure, year, phase, code) if self._has_counts and measure in THRESHOLDS else None
+        return (
+            self.everybody(measure, year, phase, code) if self._has_published_counts and measure in THRESHOLDS else None
+        )
 
     def two_years(
         self, code: str, measure: str, before_year: int, year: int, phase: str = ALL_SCHOOLS
@@ -150,7 +152,7 @@ class LongitudinalTrendData(LongitudinalData):
 
         A year without counts is no more certain than one with: taken as exact it would make the change look surer than it is.
         """
-        before, after = (self.counted(code, measure, one, phase) for one in (before_year, year))
+        before, after = (self.with_counts(code, measure, one, phase) for one in (before_year, year))
         if self.is_local and code == self.area.code:
             return before, after
         if before is not None and after is not None:
@@ -159,13 +161,13 @@ class LongitudinalTrendData(LongitudinalData):
         return self.wider_figure(code, measure, before_year, phase), self.wider_figure(code, measure, year, phase)
 
     @cached_property
-    def places(self) -> list[str]:
+    def compared_places(self) -> list[str]:
         """Codes of the area and of the wider areas with published figures."""
-        there = set(self.published.rows["area_code"]) if self._has_published else set()
+        there = set(self.published.rows["area_code"]) if self._has_published_rates else set()
         return [area.code for area in self.inputs.compared_areas if area.code == self.area.code or area.code in there]
 
     @cached_property
-    def _has_published(self) -> bool:
+    def _has_published_rates(self) -> bool:
         try:
             return not self.published.rows.empty
         except NoDataError:
@@ -174,8 +176,8 @@ class LongitudinalTrendData(LongitudinalData):
     def first_year(self, measure: str) -> int:
         """Return the first year the last may be held against: with counts, where the last has some."""
         years = [year for year in self.shown_years if year < self.year and year not in NO_DATA_YEARS]
-        if self.counted(self.area.code, measure, self.year) is not None:
-            years = [year for year in years if self.counted(self.area.code, measure, year) is not None]
+        if self.with_counts(self.area.code, measure, self.year) is not None:
+            years = [year for year in years if self.with_counts(self.area.code, measure, year) is not None]
         for year in years:
             before, after = self.two_years(self.area.code, measure, year, self.year)
             if not symbol_of(change_of(before, after)):
@@ -193,7 +195,7 @@ class LongitudinalTrendData(LongitudinalData):
             first = self.first_year(measure)
             if first and (first, self.year) not in pairs:
                 pairs.append((first, self.year))
-            for code in self.places:
+            for code in self.compared_places:
                 for phase in SHOWN_PHASES:
                     for since, year in pairs:
                         change = change_of(*self.two_years(code, measure, since, year, phase))
@@ -202,8 +204,8 @@ class LongitudinalTrendData(LongitudinalData):
                                 change, area_code=code, academic_year=year, since=since, phase=phase, about=measure
                             )
                         )
-        tables = [self.rates] if self.is_local else [self.groups] if self._has_counts else []
-        tables += [self.published] if self._has_published else []
+        tables = [self.rates] if self.is_local else [self.groups] if self._has_published_counts else []
+        tables += [self.published] if self._has_published_rates else []
         return derived_from(rows, *tables, nothing="A change needs figures of two academic years, one after the other.")
 
     @derived_table
@@ -253,7 +255,9 @@ class LongitudinalTrendData(LongitudinalData):
         for record in rows.to_dict("records"):
             year, term = int(record["academic_year"]), str(record["term"])
             before = self._term_figure(record["measure"], academic_year_before(year), term, record["phase"])
-            if is_shown(before) and before["rate"] == record["rate"]:
+            # Figures rounded to a tenth or hundredth of a percent may agree by chance.
+            has_digits = abs(record["rate"] * 1e4 - round(record["rate"] * 1e4)) > 1e-6
+            if has_digits and is_shown(before) and before["rate"] == record["rate"]:
                 found.add((str(record["measure"]), year, term))
         return frozenset(found)
 

@@ -106,7 +106,7 @@ class LongitudinalTrendFitted(LongitudinalTrendYears):
                 "A logistic model of whether a pupil was at the threshold in a term, with the year and the term; its change is that"
                 " of the fitted rates, a year. The intervals let the terms of one pupil go together. z: too few pupils at the"
                 " threshold to tell.",
-                *self._covid_notes(self.inputs.local_years),
+                *self._pandemic_notes(self.inputs.local_years),
             ),
         )
 
@@ -136,15 +136,15 @@ class LongitudinalTrendFitted(LongitudinalTrendYears):
                 f" {years}{in_brackets(change, ' a year')}"
                 f"{'; ' if parts else ''}{'; '.join(parts)}."
             )
-            sentences += self._widening_sentence(stem, measure)
+            sentences += self._widening_sentence(stem)
             sentences += self._spring_sentences(stem, measure)
         return Findings(tuple(sentences)) if sentences else Result(())
 
-    def _widening_sentence(self, stem: str, measure: str) -> Iterable[str]:
+    def _widening_sentence(self, stem: str) -> Iterable[str]:
         widening = self.fitted(f"{stem}_design_effect")
         if not is_shown(widening):
             return
-        start = f"Often the same pupils are in {SHORT[measure].lower()} term after term: allowing for this"
+        start = f"Often the same pupils are {stem}ly absent term after term: allowing for this"
         if figure_words(widening) == "1.0":
             yield f"{start} does not widen the interval of the change here."
         else:

@@ -72,14 +72,14 @@ class LongitudinalTrendYears(LongitudinalTrendData):
     def year_figure(self, measure: str) -> Figure | Notice:
         """Return the area's course over the years beside that of the wider areas."""
         records: list[Record] = []
-        for code in self.places:
-            for year in self._years:
+        for code in self.compared_places:
+            for year in self._course_years:
                 is_own = code == self.area.code
                 record = self.own(measure, year) if is_own else self.wider_figure(code, measure, year)
                 if record is not None and year not in NO_DATA_YEARS:
                     records.append({**record, "series_label": self.inputs.area_name(code)})
         tables = [self.rates] if self.is_local else []
-        tables += [self.published] if self._has_published else []
+        tables += [self.published] if self._has_published_rates else []
         own = [record for record in records if record["area_code"] == self.area.code and is_shown(record)]
         if not own:
             raise NoDataError(
@@ -91,24 +91,24 @@ class LongitudinalTrendYears(LongitudinalTrendData):
             table,
             id=f"course-{measure.split('_')[0]}",
             title=self._year_title(measure),
-            subtitle=f"{capital(DEFINED[measure])}, all schools, {show_academic_year(self._years[0])} to {self.shown_year}",
+            subtitle=f"{capital(DEFINED[measure])}, all schools, {show_academic_year(self._course_years[0])} to {self.shown_year}",
             gap_years=NO_DATA_YEARS,
-            notes=[*self._covid_notes(self._years), *([label_of(breaks)] if breaks else [])],
+            notes=[*self._pandemic_notes(self._course_years), *([label_of(breaks)] if breaks else [])],
         )
 
     @cached_property
-    def _years(self) -> list[int]:
+    def _course_years(self) -> list[int]:
         return [year for year in self.shown_years if year not in NO_DATA_YEARS]
 
-    def _covid_notes(self, years: Iterable[int]) -> list[str]:
+    def _pandemic_notes(self, years: Iterable[int]) -> list[str]:
         return [COVID_NOTE] if set(COVID_YEARS) & set(years) else []
 
     def _year_title(self, measure: str) -> str:
         subject = f"{SHORT[measure]} in {the_area(self.area)}"
         before_year = academic_year_before(self.year)
-        change = self._changed(self.area.code, measure, before_year, self.year)
+        change = self.year_change(self.area.code, measure, before_year, self.year)
         if not is_shown(change):
-            return f"{subject}, {show_academic_year(self._years[0])} to {self.shown_year}"
+            return f"{subject}, {show_academic_year(self._course_years[0])} to {self.shown_year}"
         words, previous = moved(change), show_academic_year(before_year)
         if has_interval(change):
             return f"{subject} {words} from {previous} to {self.shown_year}"
@@ -117,16 +117,21 @@ class LongitudinalTrendYears(LongitudinalTrendData):
         return f"{subject} {words} in {self.shown_year} than in {previous}"
 
     @cached_property
-    def _changes_lookup(self) -> Lookup:
+    def _year_changes_lookup(self) -> Lookup:
         return Lookup(self.year_changes, ["area_code", "academic_year", "since", "phase", "about"])
 
-    def _changed(self, code: str, measure: str, since: int, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
-        return self._changes_lookup(area_code=code, academic_year=year, since=since, phase=phase, about=measure)
+    def year_change(self, code: str, measure: str, since: int, year: int, phase: str = ALL_SCHOOLS) -> Record | None:
+        """Return a change between two years, or None."""
+        try:
+            lookup = self._year_changes_lookup
+        except NoDataError:  # there is one year alone
+            return None
+        return lookup(area_code=code, academic_year=year, since=since, phase=phase, about=measure)
 
     @or_notice
     def year_change_table(self) -> Table | Notice:
         """Return each year's change with the verdict of the written definition, England and the region beside the area."""
-        beside = [code for code in reversed(self.places) if code != self.area.code][:2]
+        beside = [code for code in reversed(self.compared_places) if code != self.area.code][:2]
         beside = [code for code in beside if find_area(code).level in ("National", "Regional")]
         changes = self.year_changes.rows
         told = set(changes.loc[changes["lower"].notna(), "area_code"])
@@ -134,12 +139,12 @@ class LongitudinalTrendYears(LongitudinalTrendData):
         rows = []
         for measure in HEADLINE[::-1]:
             for since, year in pairs.loc[pairs["about"] == measure, ["since", "academic_year"]].itertuples(index=False):
-                own = self._changed(self.area.code, measure, since, year)
+                own = self.year_change(self.area.code, measure, since, year)
                 if own is None or {since, year} & set(NO_DATA_YEARS):
                     continue
                 cells = [rate_of(own), interval_cell(own), verdict_cell(own)]
                 for code in beside:
-                    change = self._changed(code, measure, since, year)
+                    change = self.year_change(code, measure, since, year)
                     cells += [rate_of(change), *([verdict_cell(change)] if code in told else [])]
                 years = f"{show_academic_year(since)} to {show_academic_year(year)}"
                 rows.append(Row(years, tuple(cells), SHORT[measure]))
@@ -166,7 +171,7 @@ class LongitudinalTrendYears(LongitudinalTrendData):
             tuple(columns),
             tuple(rows),
             source_of(self.year_changes),
-            (*notes, *self._covid_notes(self.shown_years)),
+            (*notes, *self._pandemic_notes(self.shown_years)),
         )
 
     @or_nothing
@@ -176,7 +181,7 @@ class LongitudinalTrendYears(LongitudinalTrendData):
         sentences = []
         for measure in HEADLINE[::-1]:
             before, after = self.two_years(self.area.code, measure, before_year, self.year)
-            change = self._changed(self.area.code, measure, before_year, self.year)
+            change = self.year_change(self.area.code, measure, before_year, self.year)
             if not (is_shown(before) and is_shown(after) and is_shown(change)):
                 if any(record is not None and record["symbol"] == "c" for record in (before, after)):
                     sentences.append(
@@ -202,11 +207,13 @@ class LongitudinalTrendYears(LongitudinalTrendData):
         """Say what school types and wider areas did over the same two years."""
         places = [(f"in {phase.lower()} schools", self.area.code, phase) for phase in SHOWN_PHASES[1:]]
         places += [
-            (f"in {the_area(find_area(code))}", code, ALL_SCHOOLS) for code in self.places if code != self.area.code
+            (f"in {the_area(find_area(code))}", code, ALL_SCHOOLS)
+            for code in self.compared_places
+            if code != self.area.code
         ]
         parts = []
         for where, code, phase in places:
-            told = course(self._changed(code, measure, since, self.year, phase))
+            told = course(self.year_change(code, measure, since, self.year, phase))
             if told:
                 parts.append(f"{where} it {told}")
         if parts:
@@ -215,7 +222,7 @@ class LongitudinalTrendYears(LongitudinalTrendData):
 
     def _since_first(self, measure: str, before_year: int) -> Iterable[str]:
         first = self.first_year(measure)
-        change = self._changed(self.area.code, measure, first, self.year) if first else None
+        change = self.year_change(self.area.code, measure, first, self.year) if first else None
         if first == before_year or not is_shown(change):
             return
         start = f"Against {show_academic_year(first)}, the first year that can be compared, {SHORT[measure].lower()}"
@@ -247,7 +254,7 @@ class LongitudinalTrendYears(LongitudinalTrendData):
             title=self._term_title(measure),
             subtitle=f"{capital(DEFINED[measure])}, within each term, in {the_area(self.area)}; a line is one term over the years",
             gap_years=NO_DATA_YEARS,
-            notes=[TERM_NOTE, *self._repeat_notes(measure), *self._covid_notes(years)],
+            notes=[TERM_NOTE, *self._repeat_notes(measure), *self._pandemic_notes(years)],
         )
 
     def _repeat_notes(self, *measures: str) -> list[str]:

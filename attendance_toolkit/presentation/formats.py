@@ -15,11 +15,9 @@ from attendance_toolkit.presentation.blocks import Cell
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.measures import MEASURES
 from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
-from attendance_toolkit.vocabulary.statistics import find_measure
+from attendance_toolkit.vocabulary.statistics import find_measured
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
-#: Ending of a measure's name that makes it the difference of two of its values.
-CHANGE = "_change"
 #: Unit of a measure -> unit in headers, and what follows a number in running text.
 _UNITS = {
     "percent": ("%", "%"),
@@ -74,8 +72,7 @@ def measure_format(measure: str) -> Format:
     >>> measure_format("overall_absence_rate_change").short(-0.0025), measure_format("risk_ratio").short(4.1)
     ('−0.3 pp', '4.10')
     """
-    is_change = measure.endswith(CHANGE)
-    known = find_measure(measure.removesuffix(CHANGE))
+    known, is_change = find_measured(measure)
     if known is None:
         raise UnknownColumnError(f"'{measure}' is not a measure. Use one of: {', '.join(MEASURES)}.")
     label = f"{known.label}, change" if is_change else known.label

@@ -101,7 +101,6 @@ _DERIVED = (
     _derived("heterogeneity_i2", "Share of differences beyond chance (I-squared)", "percent", 0),
     _derived("ratio_of_risk_ratios", "Ratio of risk ratios", "ratio", 2),
     _derived("rate_gap", "Gap", "points"),
-    _derived("rate_change", "Change", "points", 2),
     _derived("change_in_rate", "Change", "points", 2),
     _derived("entry_rate", "Entry: newly at the threshold", "percent"),
     _derived("exit_rate", "Exit: no longer at the threshold", "percent"),
@@ -127,6 +126,8 @@ _DERIVED = (
 
 MODELLED = {statistic.name: statistic for statistic in _MODELLED}
 DERIVED = {statistic.name: statistic for statistic in _DERIVED}
+#: What the name of a row with the change of a measure ends with.
+CHANGE = "_change"
 #: The smallest p value that is written: smaller ones are shown as "0.001 or less".
 LEAST_P_VALUE = 0.001
 
@@ -138,3 +139,15 @@ def find_measure(name: str) -> Measure | None:
     ('percent', 'count')
     """
     return MEASURES.get(name) or MODELLED.get(name) or DERIVED.get(name)
+
+
+def find_measured(name: str) -> tuple[Measure | None, bool]:
+    """Return the measure of a row by its name, and whether the row is the change of that measure ("..._change").
+
+    >>> find_measured("severe_absence_rate_change")[1], find_measured("shrunken_change")[1]
+    (True, False)
+    """
+    known = find_measure(name)
+    if known is not None or not name.endswith(CHANGE):
+        return known, False
+    return find_measure(name.removesuffix(CHANGE)), True

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from attendance_toolkit.intervals import newcombe_interval
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, LABELS
 from attendance_toolkit.vocabulary.rounding import round_half_up
-from attendance_toolkit.vocabulary.statistics import find_measure
+from attendance_toolkit.vocabulary.statistics import find_measured
 
 FloatArray = NDArray[np.float64]
 
@@ -196,7 +196,7 @@ def _float(value: Any) -> float:
 
 
 def _is_percent(measure: Any) -> bool:
-    known = find_measure(str(measure).removesuffix("_change"))
+    known, _ = find_measured(str(measure))
     return known is None or known.scale == 100
 
 

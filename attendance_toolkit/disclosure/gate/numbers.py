@@ -17,11 +17,10 @@ from attendance_toolkit.disclosure.gate.words import (
     words_of,
 )
 from attendance_toolkit.vocabulary.rounding import number_text
-from attendance_toolkit.vocabulary.statistics import find_measure
+from attendance_toolkit.vocabulary.statistics import find_measured
 
 Fault = tuple[str, str]
 
-_CHANGE = "_change"
 _NOTED = re.compile(r"^[+−-]?\d[\d,]*(?:\.\d+)?$")
 _ONE_IN = re.compile(r"\b1 in (\d[\d,]*(?:\.\d+)?)\b")
 _SYMBOLS_INSTEAD = ("", "u", None)
@@ -40,8 +39,8 @@ def cell_texts(row: Mapping[str, Any]) -> set[str]:
     if symbol not in _SYMBOLS_INSTEAD:
         return {str(symbol)}
     name = str(row["measure"])
-    measure = find_measure(name.removesuffix(_CHANGE))
-    is_change = name.endswith(_CHANGE) or (measure is not None and measure.is_signed)
+    measure, is_change = find_measured(name)
+    is_signed = is_change or (measure is not None and measure.is_signed)
     scale = 100.0 if measure is None else measure.scale
     decimals = row.get("decimals")
     digits = (measure.decimals if measure else 1) if decimals is None or decimals != decimals else int(decimals)
@@ -54,7 +53,7 @@ def cell_texts(row: Mapping[str, Any]) -> set[str]:
         elif column in ("numerator", "denominator"):
             found.add(number_text(float(value), 0 if float(value).is_integer() else 1))
         else:
-            found.add(number_text(float(value) * scale, digits, signed=is_change))
+            found.add(number_text(float(value) * scale, digits, signed=is_signed))
     return {f"{text} {symbol}".strip() for text in found} if symbol else found
 
 

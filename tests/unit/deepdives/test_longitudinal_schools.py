@@ -19,12 +19,16 @@ from attendance_toolkit.deepdives.longitudinal_schools_data import (
     IMPROVING,
     expected_by_chance,
 )
+from attendance_toolkit.disclosure.gate import check_csv, check_page, evidence_for
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs, policy_for
 from attendance_toolkit.presentation.blocks import MIME, Figure, Findings, Notice, Result, Table
+from attendance_toolkit.reporting.exporter import collect_outputs
 from attendance_toolkit.vocabulary.areas import find_area
 from tests.unit.deepdives.severe_tables import Given, rate_row, table
+from tests.unit.disclosure.gate.pages import MARKDOWN, page_mode, with_ids
+from tests.unit.presentation.examples import code, make_head, notebook
 
 PHASES = ("Primary", "Secondary", "Special")
 RATE = "persistent_absence_rate"
@@ -261,3 +265,22 @@ def test_published_figures_have_no_schools_and_say_so_once():
         page.exact("schools")
     assert isinstance(page.school_notice(), Notice)
     assert isinstance(page.school_sentences(), Result)
+
+
+def test_a_page_with_names_and_numbers_of_schools_passes_the_gate():
+    first, last = clear_world()
+    first[2], last[2] = (100, 1000), (300, 1000)  # "Academy 21" clearly changed, too
+    first[3], last[3] = (300, 1000), (100, 1000)  # and so did one without a name
+    plain = given(first, last).schools
+    tables = Given(schools=with_ids(plain))
+    derived = LongitudinalSchools(_inputs(_Store()), tables).derived()
+    with page_mode():
+        made = [one for one in blocks(LongitudinalSchools(_inputs(_Store()), tables)) if not isinstance(one, Result)]
+        outputs = collect_outputs(notebook(code(*made), head=make_head()))
+    words = ("Aldermoor", "E90000001", "attendance@example.org", "Numbers below 10 are hidden.")
+    evidence = evidence_for([tables.table("schools")], outputs, words=words, texts=MARKDOWN, derived=derived)
+    assert [str(finding) for finding in check_page(outputs.html, evidence)] == []
+    assert not [one for text in outputs.tables.values() for one in check_csv(text, evidence)]
+    # The same page is refused if nobody derived its figures.
+    without = evidence_for([tables.table("schools")], outputs, words=words, texts=MARKDOWN)
+    assert check_page(outputs.html, without)
