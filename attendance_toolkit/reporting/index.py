@@ -19,7 +19,7 @@ from typing import Any
 from attendance_toolkit.disclosure.gate.evidence import Evidence
 from attendance_toolkit.disclosure.gate.findings import Finding
 from attendance_toolkit.errors import DisclosureError, NoDataError, ReportError
-from attendance_toolkit.presentation.formats import CHANGE, measure_format
+from attendance_toolkit.presentation.formats import measure_format
 from attendance_toolkit.presentation.markup import sparkline, text_html
 from attendance_toolkit.reporting.exporter import frame_values, render_frame, style_hashes
 from attendance_toolkit.reporting.finished import Report, read_reports
@@ -30,6 +30,7 @@ from attendance_toolkit.vocabulary.audiences import INTERNAL, SENSITIVE
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS
 from attendance_toolkit.vocabulary.series import SERIES
+from attendance_toolkit.vocabulary.statistics import CHANGE
 from attendance_toolkit.vocabulary.symbols import SYMBOLS
 
 #: Measure and its header, in the order of the columns.

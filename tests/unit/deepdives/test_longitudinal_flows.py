@@ -223,15 +223,15 @@ def entries(terms, bands):
     found = []
     for _, pupil in terms.groupby("upn"):
         band, phase = (dict(zip(pupil["at"], pupil[name], strict=True)) for name in ("band", "phase"))
-        for at in sorted(band):
-            known = band[at] in BANDS and band.get(at - 1) in BANDS
-            if not (known and band[at] in bands and band[at - 1] not in bands):
+        for period in sorted(band):
+            known = band[period] in BANDS and band.get(period - 1) in BANDS
+            if not (known and band[period] in bands and band[period - 1] not in bands):
                 continue
             seen, recovered = 0, False
-            while band.get(at + seen + 1) in BANDS and not recovered:
+            while band.get(period + seen + 1) in BANDS and not recovered:
                 seen += 1
-                recovered = band[at + seen] not in bands
-            if phase[at] in MAIN:
+                recovered = band[period + seen] not in bands
+            if phase[period] in MAIN:
                 found.append((seen, recovered))
             break
     return pd.DataFrame(found, columns=["seen", "recovered"])
