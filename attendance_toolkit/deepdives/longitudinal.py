@@ -94,7 +94,7 @@ class Longitudinal(
         except SeriesBreakError:
             return ""
         text = f"{change_verb(change)} since {show_academic_year(year)} ({said(before)})"
-        return f"{text}, by {points(change['rate'])} percentage points" if change_verb(change) in ("rose", "fell") else text
+        return f"{text}, by {points(change['rate'])}" if change_verb(change) in ("rose", "fell") else text
 
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show, and whom the figures count."""
@@ -121,8 +121,13 @@ class Longitudinal(
     def definitions_notice(self) -> Notice:
         """Return the one written definition of improving and deteriorating for each kind of unit."""
         units = UNITS if self.is_local else UNITS[:2]
+        named: dict[str, list[str]] = {}
+        for unit in units:
+            # Areas and groups have one definition, but for the word.
+            named.setdefault(direction_of(unit).text.replace(f"of the {unit} ", ""), []).append(unit)
+        texts = [(sentence_list(those), direction_of(those[0])) for those in named.values()]
         return Notice(
-            " ".join(f"{capital(unit)}. {direction_of(unit).text}" for unit in units), "Improving and deteriorating"
+            " ".join(f"{capital(those)}. {known.text}" for those, known in texts), "Improving and deteriorating"
         )
 
     # -- results -------------------------------------------------------------------------------------

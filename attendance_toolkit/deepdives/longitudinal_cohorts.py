@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from attendance_toolkit.deepdives._base import derived_table
+from attendance_toolkit.deepdives._change_words import schools
 from attendance_toolkit.deepdives._contrasts import derived_from
 from attendance_toolkit.deepdives._shared import (
     COVID_NOTE,
     COVID_YEARS,
     DEFINED,
-    MAINSTREAM,
     NO_DATA_YEARS,
     SHORT,
     Lookup,
@@ -82,8 +82,8 @@ class LongitudinalCohorts(LongitudinalDistricts):
 
     def _steps(self, code: str, about: str, earlier: int, later: int) -> Iterable[dict[str, Any]]:
         for level in FROM_YEARS:
-            before = self.group(about, "nc_year", level, earlier, MAINSTREAM, code)
-            after = self.group(about, "nc_year", str(int(level) + 1), later, MAINSTREAM, code)
+            before = self.group(about, "nc_year", level, earlier, self.year_group_schools, code)
+            after = self.group(about, "nc_year", str(int(level) + 1), later, self.year_group_schools, code)
             if before is None and after is None:
                 continue
             yield change_row(
@@ -188,9 +188,9 @@ class LongitudinalCohorts(LongitudinalDistricts):
         columns = [Column("Year group", align="left")]
         for about in THRESHOLDS:
             columns += [
-                Column("Change", SHORT[about], "percentage points"), Column("95% interval", SHORT[about], "percentage points"),
+                Column("Change", SHORT[about]), Column("95% interval", SHORT[about]),
             ]  # fmt: skip
-            columns += [Column(area.name, SHORT[about], "percentage points") for area in self._cohort_others]
+            columns += [Column(area.name, SHORT[about]) for area in self._cohort_others]
         notes = [SYNTHETIC_COHORT]
         if self.is_local:
             notes.append(
@@ -207,7 +207,7 @@ class LongitudinalCohorts(LongitudinalDistricts):
         return Table(
             "cohort-steps",
             "Absence from one year group to the next, a year later",
-            f"{self.area.name}, {MAINSTREAM.lower()} schools; changes of the rates in percentage points",
+            f"{self.area.name}, {schools(self.year_group_schools)}; changes of the rates in percentage points",
             tuple(columns),
             tuple(rows),
             source_of(self.cohort_steps),

@@ -11,6 +11,7 @@ from attendance_toolkit.deepdives._shared import HEADLINE, MAIN_COUNTS, MAINSTRE
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.absence import enrolment_count, persistent_absence_rate, severe_absence_rate
+from attendance_toolkit.metrics.cells import add_cells
 from attendance_toolkit.metrics.overview import by_characteristic, measure_rows, with_all_schools
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, MAIN_PHASES
@@ -50,6 +51,11 @@ class LongitudinalData(DeepDive):
     def characteristics(self) -> tuple[str, ...]:
         """Characteristics by which groups can be followed here."""
         return GROUPS if self.is_local else PUBLISHED_GROUPS
+
+    @property
+    def year_group_schools(self) -> str:
+        """School types whose year groups are followed: special schools are left out of pupil-level figures."""
+        return MAINSTREAM if self.is_local else ALL_SCHOOLS
 
     def _as_table(self, rows: pd.DataFrame) -> ExactTable:
         if self.is_local:
@@ -97,12 +103,17 @@ class LongitudinalData(DeepDive):
 
     @exact_table
     def groups(self) -> ExactTable:
-        """Persistent and severe absence by year, phase and characteristic, and by year group (``MAINSTREAM``)."""
+        """Persistent and severe absence by year, phase and characteristic, and by year group (``year_group_schools``)."""
         by = [*KEYS, "characteristic", "level"]
         cells = self._detail
         mainstream = cells[cells["phase"].isin(["Primary", "Secondary"])].assign(phase=MAINSTREAM)
         years = by_characteristic(mainstream, KEYS, ["nc_year"])
         years = years[(years["characteristic"] == "nc_year") & (years["phase"] == MAINSTREAM)]
+        if not self.is_local:
+            # Of pupil-level data special schools would be what is left, and a few pupils in each year group.
+            every = add_cells(cells[cells["phase"].isin(MAIN_PHASES)], [*KEYS[:2], "nc_year"])
+            every = every.rename(columns={"nc_year": "level"}).assign(phase=ALL_SCHOOLS, characteristic="nc_year")
+            years = pd.concat([years, every], ignore_index=True)
         cells = pd.concat([by_characteristic(cells, KEYS, self.characteristics), years], ignore_index=True)
         return self._as_table(self._threshold_rows(cells, by))
 

@@ -110,7 +110,7 @@ class LongitudinalDistricts(LongitudinalData):
         for since in shown:
             group = f"Since {show_academic_year(since)}"
             columns += [
-                Column("Change", group, "percentage points"), Column("95% interval", group, "percentage points"),
+                Column("Change", group), Column("95% interval", group),
                 Column("Direction", group, align="left"),
             ]  # fmt: skip
         return Table(

@@ -38,7 +38,11 @@ from attendance_toolkit.vocabulary.outcomes import (
     YEAR_TO_YEAR,
 )
 
-_NO_LONGER = {"outcome": {NOT_AFTER: "In no band any more"}}
+#: Names in charts. Those of the bars are short, so that no line breaks within one; the key has the bands in full.
+_LABELS = {
+    "outcome": {NOT_AFTER: "In no band any more"},
+    "band_before": dict(zip(BANDS, ("Below 5%", "5% to 10%", "10% to 20%", "20% to 50%", "50% or more"), strict=True)),
+}
 _OUTSIDE = (NOT_AFTER,)
 
 
@@ -97,7 +101,7 @@ class LongitudinalFlows(LongitudinalPersistence):
             subtitle=f"Pupils by share of sessions missed in {earlier}, divided by theirs in {later}; all schools",
             after="outcome",
             outside=_OUTSIDE,
-            labels=_NO_LONGER,
+            labels=_LABELS,
             notes=[
                 "In no band any more: finished Year 11, left, or too few sessions to tell. The title is of the pupils who have"
                 " a band in both years."
@@ -125,6 +129,7 @@ class LongitudinalFlows(LongitudinalPersistence):
             subtitle="Pupils by share of the term's sessions missed, divided by theirs in the term after; all schools",
             after="outcome",
             step="between",
+            labels=_LABELS,
             notes=["Of pupils with a band in both terms: very few come and go within a year."],
         )
 
@@ -175,7 +180,7 @@ class LongitudinalFlows(LongitudinalPersistence):
         totals = ("All pupils followed", "All of them")
         return Table(
             "roll-before-and-after",
-            f"Who came to a band and who went from one, {earlier} to {later}",
+            f"Pupils who came to a band, and pupils who went, {earlier} to {later}",
             "Pupils followed; all schools",
             (Column("Pupils followed", align="left"), Column("Pupils")),
             tuple(

@@ -114,17 +114,16 @@ class LongitudinalFlowsData(LongitudinalData):
         Year to year: of pupils in a band before, after or both; the school type is that of the later year, or of the earlier
         one where the pupil has gone. Term to term: of pupils in a band in both, since very few come and go within a year.
         """
-        self._require_steps("year")
-        parts = [self._year_flows()]
-        if self._has_terms:
-            parts.append(self._term_flows())
+        makers = {"year": self._year_flows, "term": self._term_flows}
+        parts = [make() for by, make in makers.items() if self.is_local and self._has_steps(by)]
+        if not parts:
+            self._require_steps("year")
         rows = pd.concat(parts, ignore_index=True).assign(area_code=self.area.code)
         return self.inputs.local_table(rows, topic=topic_of("pupils followed", self.area))
 
-    @cached_property
-    def _has_terms(self) -> bool:
+    def _has_steps(self, by: str) -> bool:
         try:
-            self._require_steps("term")
+            self._require_steps(by)
         except NoDataError:
             return False
         return True
@@ -250,7 +249,12 @@ class LongitudinalFlowsData(LongitudinalData):
     @cached_property
     def last_step_year(self) -> int:
         """The later year of the last step from year to year."""
-        return max(year for step, year in self.flow_steps if step == YEAR_TO_YEAR)
+        years = [year for step, year in self.flow_steps if step == YEAR_TO_YEAR]
+        if not years:
+            raise NoDataError(
+                "Pupils can be followed from year to year only between academic years one after another; the store has none."
+            )
+        return max(years)
 
     # -- derived tables ------------------------------------------------------------------------------
 

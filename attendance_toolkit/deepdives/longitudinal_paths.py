@@ -329,8 +329,8 @@ class LongitudinalPaths(LongitudinalData):
             improving, deteriorating = (self.direction(name) for name in (IMPROVING, DETERIORATING))
             if is_shown(improving) and is_shown(deteriorating):
                 text += (
-                    f": {said(improving)} were on an improving trajectory ({interval_words(improving)}), {said(deteriorating)} on a"
-                    f" deteriorating one ({interval_words(deteriorating)})"
+                    f": {said(improving)} were on improving trajectories ({interval_words(improving)}) and {said(deteriorating)}"
+                    f" on deteriorating ones ({interval_words(deteriorating)})"
                 )
                 chances = [self.direction(name, measure=_EXPECTED) for name in (IMPROVING, DETERIORATING)]
                 if is_shown(chances[0]) and is_shown(chances[1]):

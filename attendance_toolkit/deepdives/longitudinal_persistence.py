@@ -12,6 +12,7 @@ from attendance_toolkit.deepdives._shared import (
     count_of,
     level_words,
     or_nothing,
+    or_notice,
     ordered_levels,
     rate_of,
 )
@@ -27,7 +28,7 @@ from attendance_toolkit.deepdives.longitudinal_flows_data import (
 )
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.absence import record_difference
-from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Result, Row, Table
+from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.formats import figure_words, interval_cell, interval_words, source_of
 from attendance_toolkit.presentation.narrative import is_clear, is_shown, said, sentence_list
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
@@ -125,6 +126,8 @@ class LongitudinalPersistence(LongitudinalFlowsData):
                     cells = self._persistence_cells(threshold, year=year, phase=phase)
                     section = f"{SECTIONS[threshold]}, {self.between(step, year)}"
                     rows.append(Row(phase, cells, section, phase == ALL_SCHOOLS))
+        if not rows:
+            raise NoDataError("There are no years to follow pupils by.")
         return Table(
             "persistence-by-year",
             "Who stays at a threshold of absence from year to year, and who newly comes to it",
@@ -261,9 +264,11 @@ class LongitudinalPersistence(LongitudinalFlowsData):
     def _recovered_lookup(self) -> Lookup:
         return Lookup(self.recovered, ["threshold", "terms_since"])
 
-    @or_nothing
-    def recovery_table(self) -> Table | Result:
+    @or_notice
+    def recovery_table(self) -> Table | Notice | Result:
         """Return how many of those newly at a threshold were below it a term and two terms later."""
+        if not self.is_local:
+            return Result(())
         sizes = Lookup(self.recoveries.select(measure="pupils"), ["threshold"])
         rows = []
         for threshold in THRESHOLDS:

@@ -241,7 +241,7 @@ class LongitudinalSchools(LongitudinalSchoolsData):
             tuple(rows),
             source_of(self.school_changes),
             (
-                phrase(direction_of("school").text, "rule"),
+                direction_of("school").text,
                 "A shrunken change is drawn towards that of all schools of the type, a small school's the more, since more of"
                 " its change is chance. Schools that are not listed did not clearly change, or cannot be told: a real change of"
                 " a small school often cannot. A school may be listed though its interval just holds zero, because the"
@@ -272,7 +272,7 @@ class LongitudinalSchools(LongitudinalSchoolsData):
             ]
         if not sentences:
             raise NoDataError("There are no schools whose changes could be told.")
-        sentences.append(f"How this is told. {phrase(direction_of('school').text, 'rule')}")
+        sentences.append(f"How this is told. {direction_of('school').text}")
         return Findings(tuple(sentences))
 
     def _together(self, found: SchoolChanges, phase: str) -> str:

@@ -72,15 +72,15 @@ def _missing(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def interval_in_points(change: Record) -> str:
+def interval_in_points(change: Record, decimals: int = 1) -> str:
     """Return the 95% interval of a difference, in percentage points.
 
     >>> interval_in_points({"lower": -0.021, "upper": -0.0149})
     '95% interval −2.1 to −1.5'
     """
-    # A bound that would print as 0.0 gets a second decimal: the reader must see on which side of 0 it is.
+    # A bound that would print as 0.0 gets one decimal more: the reader must see on which side of 0 it is.
     ends = (change["lower"], change["upper"])
-    decimals = 2 if any(round_half_up(abs(end) * 100, 1) == 0 for end in ends) else 1
+    decimals += any(round_half_up(abs(end) * 100, decimals) == 0 for end in ends)
     low, high = (show_number(end * 100, decimals) for end in ends)
     return f"95% interval {low} to {high}"
 
@@ -126,12 +126,13 @@ def change_sentence(subject: str, before: Record, after: Record, change: Record,
         return f"{subject} was {now} in {period}, {size} {word} than in {previous} ({was})."
     verb = change_verb(change)
     if verb == "did not clearly change":
-        sign = show_number(change["rate"] * 100, 1, signed=True)
+        sign = show_number(change["rate"] * 100, decimals, signed=True)
         return (
             f"{subject} did not clearly change: {was} in {previous}, {now} in {period}"
-            f" ({sign} percentage points, {interval_in_points(change)})."
+            f" ({sign} percentage points, {interval_in_points(change, decimals)})."
         )
-    return f"{subject} {verb} by {size}, from {was} in {previous} to {now} in {period} ({interval_in_points(change)})."
+    interval = interval_in_points(change, decimals)
+    return f"{subject} {verb} by {size}, from {was} in {previous} to {now} in {period} ({interval})."
 
 
 def compared_with(record: Record, other: Record, name: str) -> str:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from attendance_toolkit.errors import VocabularyError, did_you_mean
 from attendance_toolkit.vocabulary._reference import read_yaml
+from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.trajectories import trajectory_rules
 
 FILE = "directions.yaml"
@@ -45,12 +46,14 @@ class Direction:
         >>> direction_of("school").text
         "Compared: the school's rate in the first and the last year, its change shrunken towards that of all schools. \
 Improving: the probability that its underlying rate fell is at least 95%. Deteriorating: the probability that its \
-underlying rate rose is at least 95%. Otherwise: it cannot be told."
+underlying rate rose is at least 95%. Otherwise: it cannot be told; no school has a verdict where the schools' changes \
+differ by no more than chance."
         """
-        return (
+        words = (
             f"Compared: {self.compared}. Improving: {self.improving}. Deteriorating: {self.deteriorating}."
             f" Otherwise: {self.otherwise}."
         )
+        return phrase(words, "rule")
 
 
 @cache

@@ -16,9 +16,11 @@ import attendance_toolkit as at
 from attendance_toolkit.deepdives.longitudinal_flows import LongitudinalFlows
 from attendance_toolkit.deepdives.longitudinal_paths import LongitudinalPaths
 from attendance_toolkit.deepdives.longitudinal_persistence import side_words
+from attendance_toolkit.disclosure.gate import check_csv, check_page, evidence_for
 from attendance_toolkit.disclosure.release import Release
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import MIME, Figure, Notice, Result, Table
+from attendance_toolkit.reporting.exporter import collect_outputs
 from attendance_toolkit.vocabulary.outcomes import (
     AFTER,
     BANDS,
@@ -31,6 +33,8 @@ from attendance_toolkit.vocabulary.outcomes import (
     TERM_STEPS,
     YEAR_TO_YEAR,
 )
+from tests.unit.disclosure.gate.pages import MARKDOWN, page_mode
+from tests.unit.presentation.examples import code, make_head, notebook
 
 IRWELL_BANK = "E08900009"
 SEVERE = BANDS[-1]
@@ -321,6 +325,36 @@ def test_published_files_say_once_that_pupils_cannot_be_followed(shared):
         with pytest.raises(NoDataError) as raised:
             page.exact(name)
         assert not any(character.isdigit() for character in str(raised.value))
+
+
+def test_one_year_alone_is_followed_from_term_to_term(synthetic_store):
+    page = open_page(synthetic_store, academic_year="2021/22", audience="internal")
+    assert page.flow_notice().title == "Not available"
+    assert isinstance(page.flow_table(), Result)
+    assert isinstance(page.persistence_table(), Result)
+    assert [row.header for row in page.term_persistence_table().rows][:2] == [
+        "Autumn to spring 2021/22",
+        "Spring to summer 2021/22",
+    ]
+    assert isinstance(page.path_table(), Notice)
+    assert page.derived()
+
+
+def test_the_page_passes_the_gate(page):
+    tables = page._tables
+    derived = Page(page.inputs, tables).derived()
+    with page_mode():
+        made = [getattr(Page(page.inputs, tables), name)() for name in BLOCKS]
+        outputs = collect_outputs(
+            notebook(code(*(one for one in made if not isinstance(one, Result))), head=make_head())
+        )
+    words = ("Aldermoor", "E90000001", "attendance@example.org", "Numbers below 10 are hidden.", "Irwell Bank")
+    cleared = [tables.table(name) for name in TABLES]
+    evidence = evidence_for(cleared, outputs, words=words, texts=MARKDOWN, derived=derived)
+    assert [str(finding) for finding in check_page(outputs.html, evidence)] == []
+    assert not [one for text in outputs.tables.values() for one in check_csv(text, evidence)]
+    # The same page is refused if nobody derived its figures.
+    assert check_page(outputs.html, evidence_for(cleared, outputs, words=words, texts=MARKDOWN))
 
 
 def test_words_are_no_surer_than_the_interval():
