@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from attendance_toolkit.deepdives._change_words import SAME, moved
 from attendance_toolkit.deepdives._shared import (
     COVID_NOTE,
     COVID_YEARS,
@@ -25,7 +26,7 @@ from attendance_toolkit.errors import NoDataError, SeriesBreakError
 from attendance_toolkit.metrics.absence import record_difference
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result, Tile, Tiles
 from attendance_toolkit.presentation.formats import records
-from attendance_toolkit.presentation.narrative import change_verb, is_shown, points, said, sentence_list
+from attendance_toolkit.presentation.narrative import has_interval, is_shown, said, sentence_list
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
 from attendance_toolkit.vocabulary.directions import UNITS, direction_of
@@ -93,8 +94,9 @@ class Longitudinal(
             change = record_difference(record, before)
         except SeriesBreakError:
             return ""
-        text = f"{change_verb(change)} since {show_academic_year(year)} ({said(before)})"
-        return f"{text}, by {points(change['rate'])}" if change_verb(change) in ("rose", "fell") else text
+        words = moved(change)
+        than = "since" if has_interval(change) else "as in" if words == SAME else "than in"
+        return f"{words} {than} {show_academic_year(year)} ({said(before)})"
 
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show, and whom the figures count."""

@@ -331,6 +331,8 @@ class PageExporter(TemplateExporter):
                 builder.add_block(block, number)
 
         year = show_academic_year(head.academic_year)
+        # A heading over nothing (a section of an area's districts on the page of one district) is left out.
+        sections = [section for section in builder.sections if any(part.strip() for part in section.parts)]
         document_title = head.title if head.area_name in head.title else f"{head.title}, {head.area_name}"
         if year not in document_title:
             document_title = f"{document_title}, {year}"
@@ -341,8 +343,8 @@ class PageExporter(TemplateExporter):
             subtitle=head.subtitle,
             facts=head.facts,
             footer=((("Hidden figures", hidden),) if hidden else ()) + head.footer,
-            contents=tuple((s.id, unescape(_TAG.sub("", s.title))) for s in builder.sections if s.id),
-            body="\n".join(html for html in (section.html() for section in builder.sections) if html),
+            contents=tuple((s.id, unescape(_TAG.sub("", s.title))) for s in sections if s.id),
+            body="\n".join(html for html in (section.html() for section in sections) if html),
             synthetic=head.synthetic,
             document_title=document_title,
             index_href=self.index_href,
