@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from attendance_toolkit.disclosure.modelled import points_decimals
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.intervals import Z95, FloatArray, newcombe_interval, wilson_interval
 from attendance_toolkit.metrics.cells import add_cells
@@ -28,8 +29,6 @@ PARTS = {
 }
 #: How often the pupils are drawn again for the intervals.
 DRAWS = 200
-#: Enrolments that the last written digit of a part is to stand for at least 5 of: 0.1 points are 5 of 5,000.
-ENROLMENTS_PER_DIGIT = 500
 
 Pair = tuple[int, int]
 
@@ -42,18 +41,6 @@ class Stayers:
     before: float
     after: float
     both: float
-
-
-def points_decimals(enrolments: float) -> int:
-    """Return how many decimals of a percentage point are written of a change among so many enrolments: 1 or 2.
-
-    The last digit stands for 5 enrolments or more (from 5,000 enrolments on), as counts are rounded to 5: finer ones
-    would say more than the counts that are shown.
-
-    >>> points_decimals(4_700), points_decimals(450_000)
-    (1, 2)
-    """
-    return int(np.clip(math.floor(math.log10(max(enrolments, 1) / ENROLMENTS_PER_DIGIT)), 1, 2))
 
 
 def change_rows(

@@ -16,7 +16,6 @@ from attendance_toolkit.models.growth import fit_random_intercept
 from attendance_toolkit.models.trend import TrendFit, fit_trend, marginal_change, time_design
 from attendance_toolkit.vocabulary.calendar import TERMS
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, MAIN_PHASES, NC_YEARS
-from attendance_toolkit.vocabulary.statistics import MODELLED
 
 #: Level of the column ``model`` of a trend: all terms with their season taken out, or one term alone.
 ADJUSTED = "All terms"
@@ -34,16 +33,10 @@ FLAGS = {"persistent": "persistent", "severe": "severe"}
 BROKEN_DOWN = ("Primary", "Secondary")
 #: A trend needs as many pupils (intervals between fewer clusters are too narrow), and pupils' terms at the threshold a year.
 LEAST_PUPILS, LEAST_EVENTS = 50, 10
-#: Decimals of a change in percentage points that partners are told. One pupil more at the threshold, in one term of a district,
-#: would change the second.
-DECIMALS = 1
-
 Group = dict[str, Any]
 
 
-def trend_model_rows(
-    pupil_terms: pd.DataFrame, characteristics: Sequence[str], *, is_cut: bool = False
-) -> pd.DataFrame:
+def trend_model_rows(pupil_terms: pd.DataFrame, characteristics: Sequence[str]) -> pd.DataFrame:
     """Return the trend of each phase and group: change a year, term effects, and how much the same pupils widen intervals.
 
     Parameters
@@ -53,8 +46,6 @@ def trend_model_rows(
         out, so that years are compared over the same part of them.
     characteristics
         Columns whose levels have a trend of their own, within primary and within secondary schools.
-    is_cut
-        Say with each row how many decimals partners may be told of it (``decimals``).
 
     Returns
     -------
@@ -77,10 +68,10 @@ def trend_model_rows(
             is_phase = group["characteristic"] == ALL
             made = [*_adjusted(part, stem, with_terms=is_phase), *(_by_term(part, stem) if is_phase else ())]
             found += [{**group, **row} for row in made]
-    return _as_rows(found, is_cut=is_cut)
+    return _as_rows(found)
 
 
-def growth_model_rows(pupil_years: pd.DataFrame, *, is_cut: bool = False) -> pd.DataFrame:
+def growth_model_rows(pupil_years: pd.DataFrame) -> pd.DataFrame:
     """Return by phase what a year does to absence: within the same pupils, and within the same year group.
 
     Parameters
@@ -106,7 +97,7 @@ def growth_model_rows(pupil_years: pd.DataFrame, *, is_cut: bool = False) -> pd.
         chosen = pupil_years["phase"].isin(MAIN_PHASES) if phase == ALL_SCHOOLS else pupil_years["phase"] == phase
         part = pupil_years[chosen]
         found += [{"phase": phase, **row} for row in (*_within(part), *_of_year_group(part))]
-    return _as_rows(found, is_cut=is_cut)
+    return _as_rows(found)
 
 
 class _Part:
@@ -256,9 +247,5 @@ def _row(measure: str, model: str, found: Estimate) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _as_rows(found: Sequence[Mapping[str, Any]], *, is_cut: bool) -> pd.DataFrame:
-    rows = pd.DataFrame(list(found)).assign(numerator=math.nan, denominator=math.nan)
-    if is_cut:
-        known = rows["measure"].map(lambda name: MODELLED[name])
-        rows["decimals"] = [DECIMALS if one.unit == "points" else one.decimals for one in known]
-    return rows
+def _as_rows(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(found)).assign(numerator=math.nan, denominator=math.nan)

@@ -25,7 +25,7 @@ from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError, SeriesBreakError
 from attendance_toolkit.metrics.absence import record_difference
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result, Tile, Tiles
-from attendance_toolkit.presentation.formats import records
+from attendance_toolkit.presentation.formats import is_missing, records
 from attendance_toolkit.presentation.narrative import has_interval, is_shown, said, sentence_list
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
@@ -39,7 +39,25 @@ _DEFINITIONS = (
     " differences between rates."
 )
 #: Derived and modelled tables whose figures are in ``result.json``, and the columns that tell their rows apart.
-_RESULTS: Mapping[str, Sequence[str]] = {}
+_RESULTS: Mapping[str, Sequence[str]] = {
+    "year_changes": ("since", "phase", "about"),
+    "same_term_changes": ("since", "phase", "term", "about"),
+    "district_changes": ("about", "span"),
+    "trend": ("phase", "characteristic", "level", "model"),
+    "growth": ("phase", "model"),
+    "control": ("phase", "line"),
+    "turnover_parts": ("about", "part", "when"),
+    "mix_change": ("since", "model"),
+    "persistence": ("threshold", "step", "phase", "characteristic", "level"),
+    "origins": ("threshold", "origin"),
+    "recovered": ("threshold", "terms_since"),
+    "excesses": ("trajectory",),
+    "directions": ("phase", "characteristic", "level", "direction"),
+    "school_funnels": ("phase",),
+    "cohort_steps": ("about", "step"),
+}
+#: Rates that stand in these tables beside their statistics are headline figures already.
+_NOT_AGAIN = ("enrolments", "pupils", *HEADLINE, "control_value")
 
 
 class Longitudinal(
@@ -153,11 +171,12 @@ class Longitudinal(
         except NoDataError:
             return
         for record in records(table):
-            groups = {
-                column: str(record[column]) for column in columns if str(record.get(column, "")) not in ("", "nan")
-            }
-            code = str(record.get("area_code") or self.area.code)
-            year = int(record.get("academic_year") or self.year)
+            if record["measure"] in _NOT_AGAIN:
+                continue
+            groups = {name: _group_words(name, record[name]) for name in columns if not is_missing(record.get(name))}
+            groups = {name: words for name, words in groups.items() if words}
+            code = self.area.code if is_missing(record.get("area_code")) else str(record["area_code"])
+            year = self.year if is_missing(record.get("academic_year")) else int(record["academic_year"])
             yield self._result(record, str(record["measure"]), year, code, groups)
 
     def _result(self, record: Record, measure: str, year: int, code: str, groups: Mapping[str, str]) -> Record:
@@ -172,3 +191,7 @@ class Longitudinal(
             "series": self.inputs.series if self.is_local else "census",
             **{name: record[name] for name in ("numerator", "denominator", "rate", "lower", "upper", "symbol")},
         }
+
+
+def _group_words(name: str, value: Any) -> str:
+    return show_academic_year(int(value)) if name == "since" else str(value)

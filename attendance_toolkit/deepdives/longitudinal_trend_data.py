@@ -21,6 +21,7 @@ from attendance_toolkit.deepdives.longitudinal_data import (
     THRESHOLDS,
     LongitudinalData,
 )
+from attendance_toolkit.disclosure.modelled import points_decimals
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError, SeriesBreakError
@@ -40,6 +41,7 @@ from attendance_toolkit.presentation.formats import is_missing
 from attendance_toolkit.presentation.narrative import has_interval, is_shown
 from attendance_toolkit.vocabulary.calendar import HALF_TERM_TERMS, TERM_LABELS, TERMS, academic_year_before
 from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, MAIN_PHASES, UNKNOWN_COUNTED_WITH
+from attendance_toolkit.vocabulary.statistics import MODELLED
 
 #: Phases with a course of their own.
 SHOWN_PHASES = (ALL_SCHOOLS, "Primary", "Secondary")
@@ -73,7 +75,7 @@ class LongitudinalTrendData(LongitudinalData):
                 " only published files were given."
             )
         pupil_terms = self._unknown_merged(trend_rows(self.inputs.followed("term"), ("phase", *PUBLISHED_GROUPS)))
-        fitted = trend_model_rows(pupil_terms, PUBLISHED_GROUPS, is_cut=True)
+        fitted = trend_model_rows(pupil_terms, PUBLISHED_GROUPS)
         cells = self._detail[self._detail["academic_year"] == self.year]
         counted = self._threshold_rows(by_characteristic(cells, KEYS, PUBLISHED_GROUPS), _GROUP)
         is_phase = (counted["characteristic"] == ALL) & counted["phase"].isin((ALL_SCHOOLS, *MAIN_PHASES))
@@ -84,7 +86,7 @@ class LongitudinalTrendData(LongitudinalData):
     def growth(self) -> ExactTable:
         """Change a year of pupils' own absence: within the same pupils, and within the same year group."""
         pupil_years = trend_rows(self.inputs.followed("year"), ("phase", "nc_year"), with_enough_sessions=True)
-        fitted = growth_model_rows(pupil_years, is_cut=True)
+        fitted = growth_model_rows(pupil_years)
         cells = with_all_schools(self._detail[self._detail["academic_year"] == self.year], KEYS)
         counted = self._threshold_rows(cells, KEYS)
         return self.inputs.local_table(self._beside(counted[counted["phase"].isin(SHOWN_PHASES)], fitted, KEYS))
@@ -125,6 +127,10 @@ class LongitudinalTrendData(LongitudinalData):
         fitted = fitted.assign(area_code=self.area.code, academic_year=self.year)
         sizes = counted.loc[counted["measure"] == "enrolments", [*by, "enrolments"]]
         sized = fitted.merge(sizes, on=by, validate="many_to_one")
+        sized["decimals"] = [
+            points_decimals(size) if MODELLED[name].unit == "points" else MODELLED[name].decimals
+            for name, size in zip(sized["measure"], sized["enrolments"], strict=True)
+        ]
         return pd.concat([counted.assign(model=""), sized], ignore_index=True)
 
     # -- which figures are held against each other ---------------------------------------------------

@@ -14,6 +14,8 @@ from attendance_toolkit.vocabulary.statistics import MODELLED
 TOGETHER = ("maihda_intercept", "maihda_coefficient")
 #: Pupils counted for each step of a digit: 500 for one decimal of a coefficient, 5,000 for two.
 PUPILS_PER_DIGIT = 50
+#: Pupils of whom the last digit of a change in percentage points stands for at least 5: 0.1 points are 5 of 5,000.
+PUPILS_PER_POINT_DIGIT = 500
 _NUMBERS = ["rate", "lower", "upper"]
 _NOT_OF_A_MODEL = (
     *MEASURE_CORE,
@@ -66,9 +68,6 @@ def decimals_for(rows: pd.DataFrame, events: float) -> pd.Series:
     >>> rows = pd.DataFrame({"measure": ["maihda_coefficient", "vpc_latent", "auc_strata"], "rate": 0.5})
     >>> decimals_for(rows, 620).tolist(), decimals_for(rows, 8000).tolist()
     ([1, 0, 2], [2, 1, 2])
-    >>> trend = pd.DataFrame({"measure": ["persistent_trend"], "rate": 0.004})
-    >>> decimals_for(trend, 620).tolist(), decimals_for(trend, 8000).tolist()
-    ([1], [2])
     """
     digits = int(np.clip(np.floor(np.log10(max(events, 1) / PUPILS_PER_DIGIT)), 1, 2))
     found = []
@@ -77,11 +76,22 @@ def decimals_for(rows: pd.DataFrame, events: float) -> pd.Series:
         if how.unit == "p":
             found.append(3 if value < 0.01 else 2)
         else:
-            # A share of variance and an AUC lie between 0 and 1, and move less. Percentage points of a rate of all pupils
-            # are written with the decimals the rate itself is shown with, or one more.
-            fraction = digits + (2 if how.unit == "points" else how.unit == "percent" or name.startswith("auc"))
+            # A share of variance and an AUC lie between 0 and 1, and move less.
+            fraction = digits + (how.unit == "percent" or name.startswith("auc"))
             found.append(min(how.decimals, fraction - round(np.log10(how.scale))))
     return pd.Series(found, index=rows.index)
+
+
+def points_decimals(pupils: float) -> int:
+    """Return how many decimals partners may be told of a change, in percentage points, among so many pupils: 1 or 2.
+
+    The last digit stands for 5 pupils or more (from 5,000 pupils on), as counts are rounded to 5: finer ones would say more
+    than the counts that are shown.
+
+    >>> points_decimals(4_700), points_decimals(450_000)
+    (1, 2)
+    """
+    return int(np.clip(np.floor(np.log10(max(pupils, 1) / PUPILS_PER_POINT_DIGIT)), 1, 2))
 
 
 def cut_statistics(rows: pd.DataFrame) -> pd.DataFrame:
