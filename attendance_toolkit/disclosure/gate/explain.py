@@ -123,7 +123,9 @@ class Explainer:
             self._add("a bound of a cleared figure's interval", numbers[name])
             self._add("a bound of a cleared figure's interval", numbers[name] * scale)
         with np.errstate(divide="ignore"):
-            self._add("one in how many", np.where(percent & (numbers["rate"] > 0), 1 / numbers["rate"], np.nan))
+            # Of a share alone: a difference of shares is nobody's one in so many.
+            share = rows["measure"].map(_is_share).to_numpy(dtype=bool) & (numbers["rate"] > 0)
+            self._add("one in how many", np.where(share, 1 / numbers["rate"], np.nan))
         self._add_differences(keys, numbers, scale)
         self._add_years(keys, numbers)
         self._add_lost_learning(rows)
@@ -198,6 +200,11 @@ def _float(value: Any) -> float:
 def _is_percent(measure: Any) -> bool:
     known, _ = find_measured(str(measure))
     return known is None or known.scale == 100
+
+
+def _is_share(measure: Any) -> bool:
+    known, is_change = find_measured(str(measure))
+    return not is_change and (known is None or known.unit == "percent")
 
 
 def _coordinates(rows: pd.DataFrame) -> pd.DataFrame:

@@ -113,7 +113,8 @@ MORE: tuple[Poison, ...] = (
     # Without a comma in it: a count of the page itself is no poison.
     _poison("a number in parts", _NUMBER, _put("<p>There were <strong>1</strong>7654 severe absentees.</p>")),
     _poison("a number as an entity", _NUMBER, _put("<p>There were &#55; severe absentees.</p>")),
-    _poison("a number with a decimal", _NUMBER, _put("<p>The rate was 41.37%.</p>")),
+    # With so many decimals that no figure of a long page happens to be the same.
+    _poison("a number with a decimal", _NUMBER, _put("<p>The rate was 41.37194%.</p>")),
     _poison("digits of another script", "strange_character", _put("<p>There were \u0667 severe absentees.</p>")),
     _poison("full-width digits", "strange_character", _put("<p>There were \uff17 severe absentees.</p>")),
     _poison("an invisible character", "strange_character", _put("<p>Se\u200bven pupils.</p>")),
@@ -140,7 +141,7 @@ MORE: tuple[Poison, ...] = (
         "a share that does not add up", _NUMBER,
         _put("<p>1 of 7 figures in the tables of this page is hidden to protect small numbers (14.9%).</p>"),
     ),
-    _poison("one in seven", _NUMBER, _put("<p>About 1 in 7.31 pupils.</p>")),
+    _poison("one in about seven", _NUMBER, _put("<p>About 1 in 7.31729 pupils.</p>")),
     _poison("a number in a text equivalent", f"{_NUMBER} unknown_drawing", _swap(r'aria-label="', 'aria-label="Of 7 pupils: ')),
     _poison("a number in a label", _NUMBER, _put('<div role="region" aria-label="7 pupils"><p>Text.</p></div>')),
     _poison("a number in a drawing", f"{_NUMBER} unknown_drawing", _swap(r"(<text[^>]*>)", r"\g<1>7 pupils ")),
