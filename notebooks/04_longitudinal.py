@@ -76,6 +76,12 @@ page.district_sentences()
 # %%
 page.district_table()
 
+# %%
+page.district_mix_sentences()
+
+# %%
+page.district_mix_table()
+
 # %% [markdown]
 # ## Terms and season
 
@@ -255,6 +261,15 @@ page.change_funnel_figure("Secondary")
 
 # %%
 page.school_table("Secondary")
+
+# %%
+page.school_path_sentences()
+
+# %%
+page.school_path_table("Primary")
+
+# %%
+page.school_path_table("Secondary")
 
 # %% [markdown]
 # ## From one year group to the next

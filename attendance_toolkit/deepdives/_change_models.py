@@ -14,7 +14,7 @@ from attendance_toolkit.disclosure.modelled import points_decimals
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.intervals import Z95, FloatArray, newcombe_interval, wilson_interval
 from attendance_toolkit.metrics.cells import add_cells
-from attendance_toolkit.models.decomposition import contributions, decomposition_interval, turnover
+from attendance_toolkit.models.decomposition import contributions, decomposition_interval, standardise_cells, turnover
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
 
@@ -22,11 +22,15 @@ from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
 FACTORS = ("nc_year", "sex", "fsm_eligible", "sen_provision")
 #: Further parts, as the column ``model`` names them beside the factors.
 MIX, RATE = "mix", "rate"
+#: A district's whole gap to the mean of districts, as ``model`` names it.
+GAP = "gap"
 #: Measure -> the statistic of its parts, and the count.
 PARTS = {
     "persistent_absence_rate": ("persistent_change_part", "persistent_absentees"),
     "severe_absence_rate": ("severe_change_part", "severe_absentees"),
 }
+#: Measure -> the statistic of a gap's parts.
+GAP_PARTS = {"persistent_absence_rate": "persistent_gap_part", "severe_absence_rate": "severe_gap_part"}
 #: How often the pupils are drawn again for the intervals.
 DRAWS = 200
 
@@ -89,7 +93,7 @@ def change_rows(
 
 def _pair_rows(cells: pd.DataFrame, keys: dict[str, Any], draws: int, seed: int) -> list[dict[str, Any]]:
     since, year = keys["since"], keys["academic_year"]
-    before, after = _arrays(cells, since, year)
+    before, after = _arrays(cells, "academic_year", (since, year))
     rows = []
     for statistic, count in PARTS.values():
         found = decomposition_interval(
@@ -113,15 +117,73 @@ def _pair_rows(cells: pd.DataFrame, keys: dict[str, Any], draws: int, seed: int)
     return rows
 
 
-def _arrays(cells: pd.DataFrame, *years: int) -> list[dict[str, FloatArray]]:
-    """Return the counts of each year with an axis for each factor; the axes have the levels of all the years."""
+def gap_rows(cells: pd.DataFrame, *, is_cut: bool = False) -> pd.DataFrame:
+    """Return the parts of each district's gap to the mean of all districts: the mix by each of ``FACTORS``, and the rates.
+
+    Parameters
+    ----------
+    cells
+        Counts of one year by area_code, academic_year, phase and ``FACTORS``; main phases are taken together.
+    is_cut
+        As of ``change_rows``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        MEASURE rows as of ``change_rows``, without ``since``; ``model`` "gap" is the whole, "mix" and "rate" add up to it. Each
+        district counts once in the mean.
+
+    Raises
+    ------
+    NoDataError
+        There are fewer than two districts.
+
+    Notes
+    -----
+    Das Gupta (1993), equation 6.11 (``models.decomposition.standardise_cells``): no district is the standard.
+    """
+    totals = add_cells(cells[cells["phase"].isin(MAIN_PHASES)], ["area_code", "academic_year", *FACTORS])
+    codes = sorted(totals["area_code"].unique())
+    if len(codes) < 2:
+        raise NoDataError("What the mix of pupils makes of districts' rates needs the pupil groups of two districts.")
+    arrays = _arrays(totals, "area_code", codes)
+    year = int(totals["academic_year"].iloc[0])
+    rows: list[dict[str, Any]] = []
+    for measure, (_, count) in PARTS.items():
+        sizes = np.array([array["enrolments"] for array in arrays])
+        events = np.array([array[count] for array in arrays])
+        rates = np.divide(events, sizes, out=np.full(sizes.shape, np.nan), where=sizes > 0)
+        found = standardise_cells(sizes, rates, names=FACTORS)
+        parts = {
+            **found.structure,
+            MIX: np.sum(list(found.structure.values()), axis=0),
+            RATE: found.rate,
+            GAP: found.crude,
+        }
+        rows += [
+            {
+                "area_code": code, "academic_year": year, "model": name, "measure": GAP_PARTS[measure],
+                "rate": float(values[at] - values.mean()), "enrolments": float(sizes[at].sum()),
+            }
+            for name, values in parts.items()
+            for at, code in enumerate(codes)
+        ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    if is_cut:
+        frame["decimals"] = [points_decimals(size) for size in frame["enrolments"]]
+    numbers = dict.fromkeys(("numerator", "denominator", "lower", "upper"), math.nan)
+    return frame.assign(phase=ALL_SCHOOLS, symbol="", **numbers)
+
+
+def _arrays(cells: pd.DataFrame, column: str, values: Iterable[Any]) -> list[dict[str, FloatArray]]:
+    """Return the counts of each year or district with an axis for each factor; the axes have the levels of all of them."""
     levels = [pd.Index(sorted(cells[name].astype(str).unique()), name=name) for name in FACTORS]
     full = pd.MultiIndex.from_product(levels)
     shape = [len(level) for level in levels]
     counts = ["enrolments", *(count for _, count in PARTS.values())]
     found = []
-    for year in years:
-        here = cells[cells["academic_year"] == year]
+    for value in values:
+        here = cells[cells[column] == value]
         here = here.assign(**{name: here[name].astype(str) for name in FACTORS}).set_index(list(FACTORS))[counts]
         # Groups that are not there have nobody; a count that is not known stays so, and is refused.
         arrays = here.astype("float64").reindex(full, fill_value=0.0)

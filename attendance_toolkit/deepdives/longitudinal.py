@@ -17,9 +17,9 @@ from attendance_toolkit.deepdives._shared import (
 )
 from attendance_toolkit.deepdives.longitudinal_change import LongitudinalChange
 from attendance_toolkit.deepdives.longitudinal_cohorts import LongitudinalCohorts
+from attendance_toolkit.deepdives.longitudinal_district_mix import LongitudinalDistrictMix
 from attendance_toolkit.deepdives.longitudinal_flows import LongitudinalFlows
-from attendance_toolkit.deepdives.longitudinal_paths import LongitudinalPaths
-from attendance_toolkit.deepdives.longitudinal_schools import LongitudinalSchools
+from attendance_toolkit.deepdives.longitudinal_school_paths import LongitudinalSchoolPaths
 from attendance_toolkit.deepdives.longitudinal_trend import LongitudinalTrend
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError, SeriesBreakError
@@ -43,6 +43,7 @@ _RESULTS: Mapping[str, Sequence[str]] = {
     "year_changes": ("since", "phase", "about"),
     "same_term_changes": ("since", "phase", "term", "about"),
     "district_changes": ("about", "span"),
+    "district_mix": ("model",),
     "trend": ("phase", "characteristic", "level", "model"),
     "growth": ("phase", "model"),
     "control": ("phase", "line"),
@@ -62,11 +63,11 @@ _NOT_AGAIN = ("enrolments", "pupils", *HEADLINE, "control_value")
 
 class Longitudinal(
     LongitudinalFlows,
-    LongitudinalPaths,
+    LongitudinalSchoolPaths,
     LongitudinalTrend,
     LongitudinalChange,
-    LongitudinalSchools,
     LongitudinalCohorts,
+    LongitudinalDistrictMix,
 ):
     """Change over terms and years in one area as blocks; its tables are those of ``LongitudinalData`` and of each part."""
 

@@ -22,6 +22,8 @@ from attendance_toolkit.vocabulary.columns import ALL, MEASURE_CORE
 from attendance_toolkit.vocabulary.hierarchies import ABSENCE_BANDS, is_total
 from attendance_toolkit.vocabulary.outcomes import (
     AFTER,
+    ANY_DETERIORATING,
+    ANY_IMPROVING,
     IN_A_BAND,
     MAY_LACK_PARTS,
     NOT_AFTER,
@@ -158,11 +160,15 @@ _REASONS = (
 _PARTED = ("possible", "absent", "authorised", "unauthorised", *(name for _, names in _REASONS for name in names))
 
 _TRAJECTORIES = trajectory_rules().names
-_OUTCOMES = dict.fromkeys((IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *_TRAJECTORIES))
+_DIRECTIONS = {ANY_IMPROVING: "improving", ANY_DETERIORATING: "deteriorating"}
+_OUTCOMES = dict.fromkeys(
+    (IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *_TRAJECTORIES, *_DIRECTIONS)
+)
 
 
 def _outcome_sums() -> tuple[Sum, ...]:
-    whole = (*OUTCOME_SUMS, ("", _TRAJECTORIES))
+    together = ((name, trajectory_rules().towards(direction)) for name, direction in _DIRECTIONS.items())
+    whole = (*OUTCOME_SUMS, ("", _TRAJECTORIES), *together)
     named = [(f"{OUTCOME}{total}" if total else ENROLMENTS, parts) for total, parts in whole]
     return (
         *(Sum(ENROLMENTS, (f"{OUTCOME}{name}",), f"not:{OUTCOME}{name}", True) for name in _OUTCOMES),

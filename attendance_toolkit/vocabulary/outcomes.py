@@ -22,6 +22,9 @@ NOT_BEFORE, NOT_AFTER = "Not in a band before", "Not in a band after"
 #: A status of pupils who moved or stayed.
 TEN_BEFORE = "10% or more before"
 
+#: Trajectories of one direction together (``trajectories.yaml`` says which these are).
+ANY_IMPROVING, ANY_DETERIORATING = "On an improving trajectory", "On a deteriorating trajectory"
+
 #: Steps from one period to the next.
 YEAR_TO_YEAR = "Year to year"
 TERM_STEPS = ("Autumn to spring", "Spring to summer", "Summer to autumn")

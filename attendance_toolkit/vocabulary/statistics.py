@@ -72,6 +72,9 @@ _MODELLED = (
     # Parts of a change between two years (``since`` is the first): the mix of pupils, and the rates within groups.
     _modelled("persistent_change_part", "Persistent absence, part of the change", "points", 2, behind="persistent_absentees"),
     _modelled("severe_change_part", "Severe absence, part of the change", "points", 2),
+    # Parts of a district's gap to the mean of all districts.
+    _modelled("persistent_gap_part", "Persistent absence, part of the gap", "points", 2, behind="persistent_absentees"),
+    _modelled("severe_gap_part", "Severe absence, part of the gap", "points", 2),
     # What chance alone would give, if no pupil's level changed.
     _modelled("trajectory_share_expected", "Pupils by trajectory, expected by chance", "percent", 1, behind="enrolments"),
 )  # fmt: skip
