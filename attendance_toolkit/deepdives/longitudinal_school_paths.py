@@ -103,11 +103,10 @@ class LongitudinalSchoolPaths(LongitudinalSchools, LongitudinalPaths):
                 sides = [self._apart(phase, code, outcome) for code in told]
                 count = phrase(f"{len(told)} of {len(every)} {phase.lower()} schools", "schools")
                 more, fewer = (_of_them(sides.count(side)) for side in ("more", "fewer"))
-                chance = phrase("1 in 20", "rule")
                 sentences.append(
                     f"{said(whole)} of pupils in {phase.lower()} schools are on {towards} trajectories. The share can be shown of"
                     f" {count}: it is clearly higher in {more} and clearly lower in {fewer}. If schools did not differ,"
-                    f" chance alone would set about {chance} apart."
+                    " chance alone would set about one in twenty apart."
                 )
         if not sentences:
             raise NoDataError("The shares of too many schools are hidden.")

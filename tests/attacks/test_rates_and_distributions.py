@@ -200,7 +200,8 @@ def test_15_no_chart_draws_a_density():
     """Attack 15: a density curve has a bump for each pupil in its tail; there is no such chart."""
     # Each of these draws cleared rates of groups, one mark a row of a table.
     assert set(figures.__all__) == {
-        "bars", "dot_interval", "dot_panels", "line_by_level", "line_by_year", "small_multiples_by_year", "upset_rows",
+        "bars", "control_chart", "dot_interval", "dot_panels", "flow_bars", "funnel_chart", "line_by_level", "line_by_year",
+        "small_multiples_by_year", "upset_rows",
     }  # fmt: skip
 
 

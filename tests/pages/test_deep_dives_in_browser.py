@@ -1,4 +1,4 @@
-"""The pages on districts and on severe absence, through runner and gate, in a real browser."""
+"""The pages on districts, on change over time and on severe absence, through runner and gate, in a real browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from attendance_toolkit.cli import main
 from tests.pages.test_page_in_browser import VIEWS, open_all
 
-REPORTS = ("districts", "severe_absence_intersectional")
+REPORTS = ("districts", "longitudinal", "severe_absence_intersectional")
 
 
 def _pages(folder: Path, *arguments: str) -> Path:
