@@ -137,6 +137,16 @@ class DeepDive:
         """
         return self._tables.table(name)
 
+    def cleared_of(self, *names: str) -> list[ProtectedTable]:
+        """Return those of the tables that the inputs have something for."""
+        found = []
+        for name in names:
+            try:
+                found.append(self.cleared(name))
+            except NoDataError:
+                continue
+        return found
+
     def derived(self) -> list[dict[str, Any]]:
         """Return rows (measure, rate) the page says that are made from cleared figures in a way of its own.
 

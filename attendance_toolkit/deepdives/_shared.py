@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.inputs import Inputs
-from attendance_toolkit.presentation.blocks import Cell, Notice, PageHead, Result
+from attendance_toolkit.presentation.blocks import Cell, Notice, PageHead, Result, Tile
 from attendance_toolkit.presentation.formats import count_cell, rate_cell, records
 from attendance_toolkit.versions import toolkit_versions
 from attendance_toolkit.vocabulary import columns
@@ -146,6 +146,14 @@ def rate_of(record: Record | None) -> Cell:
 def count_of(record: Record | None, name: str = "numerator") -> Cell:
     """Return a count as a table cell, "not available" where there is no record."""
     return Cell(symbol="x") if record is None else count_cell(record, name)
+
+
+def empty_tile(measure: str, record: Record | None, year: str) -> Tile:
+    """Return the tile of a headline figure that is hidden, or is not there."""
+    is_hidden = record is not None and record["symbol"] == "c"
+    return Tile(
+        SHORT[measure], "Not available", "Hidden to protect small numbers." if is_hidden else f"No figure for {year}."
+    )
 
 
 def ordered_levels(characteristic: str, levels: Iterable[str]) -> list[str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from attendance_toolkit.deepdives._shared import HEADLINE, SHORT, Record, capital, page_head, the_area
+from attendance_toolkit.deepdives._shared import HEADLINE, SHORT, Record, capital, empty_tile, page_head, the_area
 from attendance_toolkit.deepdives.districts_data import COUNTED
 from attendance_toolkit.deepdives.districts_time import DistrictsTime
-from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result, Tile, Tiles
 from attendance_toolkit.presentation.narrative import compared_with, is_shown, said, sentence_list
@@ -24,12 +23,6 @@ class Districts(DistrictsTime):
 
     def head(self) -> PageHead:
         """Return the title block and the footer."""
-        tables: list[ProtectedTable] = []
-        for name in ("rates", "published"):
-            try:
-                tables.append(self.cleared(name))
-            except NoDataError:
-                continue
         name = the_area(self.area)
         title = f"{self.area.name} beside other districts: absence from school"
         if self.area.level != "Local authority":
@@ -40,7 +33,7 @@ class Districts(DistrictsTime):
             title=title,
             subtitle=f"Overall, persistent and severe absence, {self.shown_year}: how districts differ, how sure that is, and"
             " how much of it is the mix of pupils",
-            tables=tables,
+            tables=self.cleared_of("rates", "published"),
         )
 
     def tiles(self) -> Tiles:
@@ -49,8 +42,7 @@ class Districts(DistrictsTime):
         for measure in HEADLINE[::-1]:
             record = self.own(measure)
             if not is_shown(record):
-                words = "Hidden to protect small numbers." if record and record["symbol"] == "c" else ""
-                tiles.append(Tile(SHORT[measure], "Not available", words or f"No figure for {self.shown_year}."))
+                tiles.append(empty_tile(measure, record, self.shown_year))
                 continue
             others = [(area, self.figure(area.code, measure)) for area in self.wider]
             words = "; ".join(compared_with(record, other, the_area(area)) for area, other in others if is_shown(other))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attendance_toolkit.deepdives._change_words import SAME, moved
@@ -11,8 +11,8 @@ from attendance_toolkit.deepdives._shared import (
     COVID_YEARS,
     DEFINITIONS,
     HEADLINE,
-    SHORT,
     capital,
+    empty_tile,
     page_head,
 )
 from attendance_toolkit.deepdives.longitudinal_change import LongitudinalChange
@@ -78,17 +78,9 @@ class Longitudinal(
             report="longitudinal",
             title=f"Improving and deteriorating: absence in {self.area.name} over the years",
             subtitle=f"Up to {self.shown_year}: how rates moved, why, and what became of the same pupils",
-            tables=list(self._tables_there("rates", "groups", "flows", "published")),
+            tables=self.cleared_of("rates", "groups", "flows", "published"),
             definitions=_DEFINITIONS,
         )
-
-    def _tables_there(self, *names: str) -> Iterator[ProtectedTable]:
-        """Return those of the cleared tables that there are."""
-        for name in names:
-            try:
-                yield self.cleared(name)
-            except NoDataError:
-                continue
 
     def tiles(self) -> Tiles:
         """Return the area's three rates with their change since the year before and since the first year shown."""
@@ -96,8 +88,7 @@ class Longitudinal(
         for measure in HEADLINE[::-1]:
             record = self.own(measure)
             if not is_shown(record):
-                words = "Hidden to protect small numbers." if record and record["symbol"] == "c" else ""
-                tiles.append(Tile(SHORT[measure], "Not available", words or f"No figure for {self.shown_year}."))
+                tiles.append(empty_tile(measure, record, self.shown_year))
                 continue
             earlier = [year for year in self.shown_years if year < self.year and is_shown(self.own(measure, year))]
             since = list(dict.fromkeys([earlier[-1], earlier[0]])) if earlier else []

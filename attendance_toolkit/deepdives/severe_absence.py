@@ -15,7 +15,6 @@ from attendance_toolkit.deepdives.severe_models import SevereModels
 from attendance_toolkit.deepdives.severe_profile import SEVERE, SevereProfile
 from attendance_toolkit.deepdives.severe_sessions import SevereSessions
 from attendance_toolkit.deepdives.severe_strata import LEAST_SHOWN
-from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result
 from attendance_toolkit.presentation.formats import records
@@ -53,17 +52,9 @@ class SevereAbsence(SevereProfile, SevereSessions, SevereCrossings, SevereGroups
             report="severe_absence_intersectional",
             title=f"Severe absence in {self.area.name}",
             subtitle=f"Who misses half of school or more, {self.shown_year}: each characteristic by itself, and several together",
-            tables=list(self._tables_there("groups", "terms", "wider")),
+            tables=self.cleared_of("groups", "terms", "wider"),
             definitions=_DEFINITIONS,
         )
-
-    def _tables_there(self, *names: str) -> Iterator[ProtectedTable]:
-        """Return those of the cleared tables that there are."""
-        for name in names:
-            try:
-                yield self.cleared(name)
-            except NoDataError:
-                continue
 
     def missing_notice(self) -> Notice:
         """Return what these inputs cannot show, and who is counted."""

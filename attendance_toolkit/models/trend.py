@@ -216,35 +216,6 @@ def contrast(
     return Estimate(value, value - z * error, value + z * error), p_value
 
 
-def marginal_rate(fit: TrendFit, design: ArrayLike, weights: ArrayLike = 1.0) -> Estimate:
-    """Return the mean fitted rate of rows of a design, with its 95% interval.
-
-    Parameters
-    ----------
-    fit
-        The model.
-    design
-        Rows, shape (M, P): for example ``fit.patterns`` with the year's columns set to one year.
-    weights
-        Of the rows, shape (M,): for example ``fit.pattern_trials``.
-
-    Returns
-    -------
-    Estimate
-        The interval is on the log-odds scale, so that it stays between 0 and 1 (delta method).
-
-    Raises
-    ------
-    ParameterError
-        Shapes that do not fit, or weights that are below 0 or add up to 0.
-
-    """
-    rate, gradient = _mean_rate(fit, design, weights)
-    half = Z95 * _error(gradient, fit.covariance) / (rate * (1 - rate))
-    centre = math.log(rate / (1 - rate))
-    return Estimate(rate, 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre)))
-
-
 def marginal_change(fit: TrendFit, base: ArrayLike, changed: ArrayLike, weights: ArrayLike = 1.0) -> Estimate:
     """Return the mean of fitted rates with some columns changed, less that without, with its 95% interval.
 

@@ -7,7 +7,7 @@ from attendance_toolkit.metrics.following._paths import (
     trajectory_codes,
     trend_rows,
 )
-from attendance_toolkit.metrics.following._recovery import recovery_cells, recovery_table
+from attendance_toolkit.metrics.following._recovery import recovery_cells
 from attendance_toolkit.metrics.following._roll import follow_pupils
 from attendance_toolkit.metrics.following.followed import ENOUGH_SESSIONS, FOLLOWED_BY, Followed, Period
 
@@ -22,7 +22,6 @@ __all__ = [
     "follow_pupils",
     "moves_cells",
     "recovery_cells",
-    "recovery_table",
     "trajectory_cells",
     "trajectory_codes",
     "trend_rows",

@@ -94,37 +94,3 @@ def recovery_cells(followed: Followed, by: Sequence[str] = ()) -> pd.DataFrame:
             part.assign(threshold=threshold, pupils=np.bincount(number, minlength=len(names)).astype(np.int64))
         )
     return pd.concat(parts, ignore_index=True)[["threshold", *dict.fromkeys(by), "outcome", "pupils"]]
-
-
-def recovery_table(followed: Followed, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the life table of recovery: of those still at the threshold, who was seen and who recovered, by terms since.
-
-    Returns
-    -------
-    pandas frame: threshold, the columns of ``by``, terms_since (1, 2, …), entered (at the threshold until then), censored
-    (not seen in that term), at_risk (entered less censored), recovered. Those at risk who have not recovered enter the next
-    term. Rows end with the last term anybody enters.
-
-    Raises
-    ------
-    ParameterError
-        The pupils are followed by year.
-    """
-    parts = []
-    for threshold, lowest in THRESHOLDS.items():
-        entries = _entries(followed, lowest)
-        keys = _groups(followed, entries, by)
-        number, names = numbered(keys, len(entries.pupil))
-        groups = pd.DataFrame(names, columns=list(keys), index=range(len(names)))
-        for since in range(1, len(followed.periods) - 1):
-            entered = np.where(entries.recovered, entries.seen >= since, entries.seen >= since - 1)
-            at_risk = entries.seen >= since
-            recovered = entries.recovered & (entries.seen == since)
-            counts = {
-                name: np.bincount(number[which], minlength=len(names)).astype(np.int64)
-                for name, which in (("entered", entered), ("at_risk", at_risk), ("recovered", recovered))
-            }
-            part = groups.assign(threshold=threshold, terms_since=since, **counts)
-            parts.append(part.assign(censored=part["entered"] - part["at_risk"])[counts["entered"] > 0])
-    names_ = ["threshold", *dict.fromkeys(by), "terms_since", "entered", "censored", "at_risk", "recovered"]
-    return pd.concat(parts, ignore_index=True)[names_] if parts else pd.DataFrame(columns=names_)

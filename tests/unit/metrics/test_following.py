@@ -21,7 +21,6 @@ from attendance_toolkit.metrics.following import (
     follow_pupils,
     moves_cells,
     recovery_cells,
-    recovery_table,
     trend_rows,
 )
 from attendance_toolkit.store import Store
@@ -189,14 +188,6 @@ def test_synthetic_authorities_against_a_loop(small, synthetic_store, by, member
 def test_recovery_against_a_loop(small, threshold, lowest):
     followed = follow_pupils(small)
     entries = oracle.recoveries(oracle.follow(small, "term", None), lowest)
-    table = recovery_table(followed).set_index(["threshold", "terms_since"]).loc[threshold]
-    for since, row in table.iterrows():
-        still = [(seen, recovered) for seen, recovered in entries if seen - recovered >= since - 1]
-        assert row["entered"] == len(still)
-        assert row["at_risk"] == sum(seen >= since for seen, _ in still)
-        assert row["recovered"] == sum((seen, recovered) == (since, True) for seen, recovered in still)
-    assert (table["entered"].iloc[1:].to_numpy() == (table["at_risk"] - table["recovered"]).iloc[:-1].to_numpy()).all()
-    assert (table["entered"] == table["at_risk"] + table["censored"]).all()
     cells = recovery_cells(followed).set_index(["threshold", "outcome"])["pupils"].loc[threshold]
     expected = Counter(RECOVERY[min(seen, 3) - 1 if recovered else 3 + min(seen, 3)] for seen, recovered in entries)
     assert cells.to_dict() == expected
@@ -348,7 +339,6 @@ def test_bad_questions_are_answered_in_words():
     with pytest.raises(ParameterError, match="by='term'"):
         recovery_cells(follow_pupils(frame, by="year", rules=ANY_SCHOOL))
     assert recovery_cells(followed).empty
-    assert recovery_table(followed).empty
 
 
 def pd_two_terms():
