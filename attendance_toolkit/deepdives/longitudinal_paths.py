@@ -47,7 +47,7 @@ from attendance_toolkit.vocabulary.trajectories import trajectory_rules
 PATH_GROUPS = ("fsm_eligible", "sen_provision", "sex")
 IMPROVING, DETERIORATING = "improving", "deteriorating"
 _KEYS = ["phase", "characteristic", "level"]
-_EXPECTED = "trajectory_share_expected"
+EXPECTED = "trajectory_share_expected"
 #: Of simulated rates: sessions out of so many, so that 10% is 10% exactly.
 _FINE = 1_000_000
 #: Pupils of a group from which what chance would give is told to a tenth of a percent.
@@ -98,14 +98,20 @@ class LongitudinalPaths(LongitudinalData):
         rows = rows.assign(area_code=self.area.code, academic_year=followed.periods[-1].academic_year)
         return self.inputs.local_table(rows, topic=topic_of("pupils followed three years", self.area))
 
-    def _expected_rows(self, groups: pd.DataFrame) -> pd.DataFrame:
-        """Return the shares chance alone would give each group, by trajectory."""
+    @cached_property
+    def _followed_rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which pupils are on a trajectory (places in ``Followed``), and their rates in each of its years."""
         followed, rules = self.inputs.followed("year"), trajectory_rules()
         last = slice(len(followed.periods) - rules.years, None)
         phases, names = followed.column("phase")
         main = np.isin(phases[:, -1], [names.index(name) for name in MAIN_PHASES])
         kept = np.flatnonzero((trajectory_codes(followed, rules) >= 0) & main)
-        rates = followed.missed[kept, last] / followed.possible[kept, last]
+        return kept, followed.missed[kept, last] / followed.possible[kept, last]
+
+    def _expected_rows(self, groups: pd.DataFrame) -> pd.DataFrame:
+        """Return the shares chance alone would give each group, by trajectory."""
+        followed = self.inputs.followed("year")
+        kept, rates = self._followed_rates
         known = {}
         for name in ("phase", *PATH_GROUPS):
             codes, levels = followed.column(name)
@@ -117,16 +123,9 @@ class LongitudinalPaths(LongitudinalData):
                 (group["characteristic"], group["level"]) if group["level"] != ALL else ("phase", group["phase"])
             )
             chosen = np.ones(len(kept), bool) if level == ALL_SCHOOLS else (pupils[name] == level).to_numpy()
-            if chosen.sum() < 2:
-                continue
-            found = expected_shares(rates[chosen], _classify, n_classes=len(rules.names))
-            values = {"model": rules.names, "rate": found.share, "lower": found.lower, "upper": found.upper}
-            # No digit finer than one pupil of the group.
-            keys = {key: group[key] for key in _KEYS} | {"decimals": int(chosen.sum() >= _ENOUGH_FOR_A_DECIMAL)}
-            parts.append(pd.DataFrame({**values, **keys, "enrolments": float(chosen.sum())}))
-        return pd.concat(parts, ignore_index=True).assign(
-            outcome=ALL, measure=_EXPECTED, numerator=np.nan, denominator=np.nan, symbol=""
-        )
+            if chosen.sum() >= 2:
+                parts.append(chance_rows(rates[chosen]).assign(**{key: group[key] for key in _KEYS}))
+        return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def _paths(self) -> Lookup:
@@ -144,7 +143,7 @@ class LongitudinalPaths(LongitudinalData):
     ) -> Record | None:
         """Return the share that chance alone would give."""
         return self._paths(
-            phase=phase, characteristic=characteristic, level=level, outcome=ALL, model=name, measure=_EXPECTED
+            phase=phase, characteristic=characteristic, level=level, outcome=ALL, model=name, measure=EXPECTED
         )
 
     @derived_table
@@ -178,7 +177,7 @@ class LongitudinalPaths(LongitudinalData):
                 total = None if symbol else Estimate(sum(float(one["rate"]) for one in chance if one is not None))
                 digits = {"decimals": next((one["decimals"] for one in chance if one is not None), None)}
                 rows.append(
-                    statistic_row(_EXPECTED, total, symbol, **keys, **digits, direction=direction, outcome=direction)
+                    statistic_row(EXPECTED, total, symbol, **keys, **digits, direction=direction, outcome=direction)
                 )
         return derived_from(rows, self.trajectories)
 
@@ -286,7 +285,7 @@ class LongitudinalPaths(LongitudinalData):
             cells = [count_of(self.path(ALL, **group))]
             for name in (IMPROVING, DETERIORATING):
                 record = self.direction(name, **group)
-                chance = self.direction(name, **group, measure=_EXPECTED)
+                chance = self.direction(name, **group, measure=EXPECTED)
                 cells += [rate_of(record), interval_cell(record), rate_of(chance)]
             rows.append(Row(header, tuple(cells), section, not section))
         first, last = self._path_years
@@ -332,7 +331,7 @@ class LongitudinalPaths(LongitudinalData):
                     f": {said(improving)} were on improving trajectories ({interval_words(improving)}) and {said(deteriorating)}"
                     f" on deteriorating ones ({interval_words(deteriorating)})"
                 )
-                chances = [self.direction(name, measure=_EXPECTED) for name in (IMPROVING, DETERIORATING)]
+                chances = [self.direction(name, measure=EXPECTED) for name in (IMPROVING, DETERIORATING)]
                 if is_shown(chances[0]) and is_shown(chances[1]):
                     text += (
                         f"; chance alone, without any pupil's level changing, would give {figure_words(chances[0])} and"
@@ -354,6 +353,20 @@ class LongitudinalPaths(LongitudinalData):
             f"{name} ({phrase(rule, 'rule')}): {said(seen)} of pupils, {side} the {figure_words(chance)} that chance alone would"
             f" give (95% range {interval_words(chance).removeprefix('95% interval ')})."
         ]
+
+
+def chance_rows(rates: np.ndarray) -> pd.DataFrame:
+    """Return the share of each trajectory that chance alone would give pupils with these rates, (N, years).
+
+    No digit is finer than one pupil of the group.
+    """
+    names = trajectory_rules().names
+    found = expected_shares(rates, _classify, n_classes=len(names))
+    values = {"model": names, "rate": found.share, "lower": found.lower, "upper": found.upper}
+    return pd.DataFrame(values).assign(
+        decimals=int(len(rates) >= _ENOUGH_FOR_A_DECIMAL), enrolments=float(len(rates)), outcome=ALL, measure=EXPECTED,
+        numerator=np.nan, denominator=np.nan, symbol="",
+    )  # fmt: skip
 
 
 def _classify(rates: np.ndarray) -> np.ndarray:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from attendance_toolkit.deepdives._base import exact_table
 from attendance_toolkit.deepdives._outcomes import added_up, outcome_rows, topic_of
 from attendance_toolkit.deepdives._shared import Lookup, Record, count_of, or_nothing, rate_of
-from attendance_toolkit.deepdives.longitudinal_paths import DETERIORATING, IMPROVING, LongitudinalPaths
+from attendance_toolkit.deepdives.longitudinal_paths import (
+    DETERIORATING,
+    EXPECTED,
+    IMPROVING,
+    LongitudinalPaths,
+    chance_rows,
+)
 from attendance_toolkit.deepdives.longitudinal_schools import LongitudinalSchools
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
@@ -55,17 +62,38 @@ class LongitudinalSchoolPaths(LongitudinalSchools, LongitudinalPaths):
         sizes = cells.groupby(_KEYS, sort=False)["pupils"].sum().reset_index()
         counted = added_up(cells, "outcome", {name: rules.towards(towards) for name, towards in _TOWARDS.items()})
         wanted = sizes[_KEYS].merge(pd.DataFrame({"outcome": list(_TOWARDS)}), how="cross")
-        rows = outcome_rows(sizes, counted, wanted, "trajectory_rate")
+        rows = outcome_rows(sizes, counted, wanted, "trajectory_rate").assign(model="")
+        rows = pd.concat([rows, self._school_chances()], ignore_index=True)
         rows = rows.assign(area_code=self.area.code, academic_year=followed.periods[-1].academic_year)
         return self.inputs.local_table(rows, topic=topic_of("pupils followed three years", self.area))
 
+    def _school_chances(self) -> pd.DataFrame:
+        """Return the shares of both directions that chance alone would give each school's pupils, and each school type's."""
+        followed = self.inputs.followed("year")
+        kept, rates = self._followed_rates
+        codes, names = followed.column("phase")
+        phase = np.array(names, dtype=object)[codes[kept, -1]]
+        school = followed.laestab[kept, -1].astype(str)
+        parts = []
+        for one in MAIN_PHASES:
+            here = phase == one
+            for laestab in (ALL, *np.unique(school[here])):
+                chosen = here if laestab == ALL else here & (school == laestab)
+                if chosen.sum() >= 2:
+                    parts.append(_of_directions(chance_rows(rates[chosen])).assign(phase=one, laestab=laestab))
+        return pd.concat(parts, ignore_index=True)
+
     @cached_property
     def _school_paths(self) -> Lookup:
-        return Lookup(self.school_paths, [*_KEYS, "outcome"])
+        return Lookup(self.school_paths, [*_KEYS, "outcome", "model", "measure"])
 
     def school_path(self, phase: str, laestab: str, outcome: str) -> Record | None:
         """Return how many pupils of a school, or of all schools of its type, are on trajectories of one direction."""
-        return self._school_paths(phase=phase, laestab=laestab, outcome=outcome)
+        return self._school_paths(phase=phase, laestab=laestab, outcome=outcome, model="", measure="trajectory_rate")
+
+    def school_chance(self, phase: str, laestab: str, outcome: str) -> Record | None:
+        """Return the share that chance alone would give the school's pupils."""
+        return self._school_paths(phase=phase, laestab=laestab, outcome=ALL, model=outcome, measure=EXPECTED)
 
     def _schools_with_paths(self, phase: str) -> list[str]:
         """Return the schools of a type with pupils followed."""
@@ -120,9 +148,12 @@ class LongitudinalSchoolPaths(LongitudinalSchools, LongitudinalPaths):
             raise NoDataError("No school is clearly apart from its school type.")
         rows = []
         for code in [ALL, *sorted(schools, key=self.school_name)]:
-            found = [self.school_path(phase, code, name) for name in _TOWARDS]
-            cells = [count_of(next((one for one in found if is_shown(one)), found[0]), "denominator")]
-            cells += [cell for one in found for cell in (rate_of(one), interval_cell(one))]
+            found = {name: self.school_path(phase, code, name) for name in _TOWARDS}
+            cells = [count_of(next(filter(is_shown, found.values()), None), "denominator")]
+            for name, one in found.items():
+                # Beside a hidden share what chance would give would be a guess at it.
+                chance = self.school_chance(phase, code, name) if is_shown(one) else one
+                cells += [rate_of(one), interval_cell(one), rate_of(chance)]
             header = f"All {phase.lower()} schools" if code == ALL else self.school_name(code)
             rows.append(Row(header, tuple(cells), emphasis=code == ALL))
         last = int(self.school_paths.rows["academic_year"].iloc[0])
@@ -137,17 +168,28 @@ class LongitudinalSchoolPaths(LongitudinalSchools, LongitudinalPaths):
                 Column("Followed"),
                 Column("Share", "Improving", "%"),
                 Column("95% interval", "Improving"),
+                Column("By chance alone", "Improving", "%"),
                 Column("Share", "Deteriorating", "%"),
                 Column("95% interval", "Deteriorating"),
+                Column("By chance alone", "Deteriorating", "%"),
             ),
             tuple(rows),
             source_of(self.school_paths),
             (
-                "Listed are schools whose interval leaves out the share of all schools of the type. Schools differ in the pupils"
-                " they teach: a school with more absence has more pupils near a threshold, and so more of both by chance.",
+                "Listed are schools whose interval leaves out the share of all schools of the type. By chance alone: if each pupil"
+                " of the school kept a level of their own. A school with more absence has more pupils near a threshold, and so"
+                " more of both by chance.",
                 direction_of("pupil").text,
             ),
         )
+
+
+def _of_directions(chances: pd.DataFrame) -> pd.DataFrame:
+    """Return what chance alone would give each trajectory, added up to the two directions; a sum has no range."""
+    share = chances.set_index("model")["rate"]
+    rules = trajectory_rules()
+    rows = chances.iloc[: len(_TOWARDS)].assign(model=list(_TOWARDS), lower=np.nan, upper=np.nan)
+    return rows.assign(rate=[share[list(rules.towards(towards))].sum() for towards in _TOWARDS.values()])
 
 
 def _of_them(number: int) -> str:
