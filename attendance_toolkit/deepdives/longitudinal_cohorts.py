@@ -120,8 +120,11 @@ class LongitudinalCohorts(LongitudinalDistricts):
 
     @or_notice
     def cohort_figure(self, measure: str) -> Figure | Notice | Result:
-        """Return the steps by year group as lines: the area, and England beside it."""
-        year = self.cohort_years[-1]
+        """Return the steps by year group as lines: the area, and England beside it; nothing where the table says why."""
+        try:
+            year = self.cohort_years[-1]
+        except NoDataError:
+            return Result(())
         places = (self.area, *self._cohort_others)
         found: list[dict[str, Any]] = []
         for area in places:

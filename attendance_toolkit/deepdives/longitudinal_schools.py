@@ -246,8 +246,8 @@ class LongitudinalSchools(LongitudinalSchoolsData):
                 " its change is chance. Schools that are not listed did not clearly change, or cannot be told: a real change of"
                 " a small school often cannot. A school may be listed though its interval just holds zero, because the"
                 " probability looks at one direction alone.",
-                "A school may have improved by no more than all schools did, and one that went against all of them is drawn towards them:"
-                " the chart of changes shows which changed otherwise.",
+                "A school may have improved by no more than all schools did, and one that went against them is drawn towards them: the"
+                " chart of changes shows which changed otherwise.",
                 _SAME_PUPILS,
                 *_covid_notes(found),
             ),

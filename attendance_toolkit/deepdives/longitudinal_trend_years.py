@@ -81,7 +81,7 @@ class LongitudinalTrendYears(LongitudinalTrendData):
         tables = [self.rates] if self.is_local else []
         tables += [self.published] if self._has_published_rates else []
         own = [record for record in records if record["area_code"] == self.area.code and is_shown(record)]
-        if not own:
+        if len({record["academic_year"] for record in own}) < 2:
             raise NoDataError(
                 f"There are no figures of {SHORT[measure].lower()} in {the_area(self.area)} over the years."
             )
@@ -236,6 +236,8 @@ class LongitudinalTrendYears(LongitudinalTrendData):
         if measure not in set(self.terms.rows["measure"]):
             return Result(())
         years = sorted(int(year) for year in self.terms.rows["academic_year"].unique())
+        if len(years) < 2:
+            raise NoDataError("A course over the years needs two of them.")
         records = [
             {**record, "series_label": TERM_LABELS[term]}
             for phase in MAIN_PHASES

@@ -387,7 +387,8 @@ def test_one_year_says_that_there_is_nothing_to_compare(synthetic_store):
     assert {type(page.year_change_table()), type(page.same_term_table()), type(page.trend_table())} == {Notice}
     assert "second academic year" in page.trend_table().text
     assert isinstance(page.year_sentences(), Result)
-    assert isinstance(page.year_figure(PERSISTENT), Figure)
+    assert isinstance(page.year_figure(PERSISTENT), Notice)
+    assert isinstance(page.term_figure(PERSISTENT), Result)
 
 
 @pytest.mark.parametrize(
