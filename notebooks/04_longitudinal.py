@@ -263,6 +263,12 @@ page.change_funnel_figure("Secondary")
 page.school_table("Secondary")
 
 # %%
+page.school_contribution_sentences()
+
+# %%
+page.school_contribution_table()
+
+# %%
 page.school_path_sentences()
 
 # %%

@@ -19,6 +19,7 @@ from attendance_toolkit.deepdives.longitudinal_change import LongitudinalChange
 from attendance_toolkit.deepdives.longitudinal_cohorts import LongitudinalCohorts
 from attendance_toolkit.deepdives.longitudinal_district_mix import LongitudinalDistrictMix
 from attendance_toolkit.deepdives.longitudinal_flows import LongitudinalFlows
+from attendance_toolkit.deepdives.longitudinal_school_contributions import LongitudinalSchoolContributions
 from attendance_toolkit.deepdives.longitudinal_school_paths import LongitudinalSchoolPaths
 from attendance_toolkit.deepdives.longitudinal_trend import LongitudinalTrend
 from attendance_toolkit.disclosure.table import ProtectedTable
@@ -64,6 +65,7 @@ _NOT_AGAIN = ("enrolments", "pupils", *HEADLINE, "control_value")
 class Longitudinal(
     LongitudinalFlows,
     LongitudinalSchoolPaths,
+    LongitudinalSchoolContributions,
     LongitudinalTrend,
     LongitudinalChange,
     LongitudinalCohorts,

@@ -264,7 +264,7 @@ class LongitudinalChangeData(LongitudinalData):
             units = self.contributing(kind, about, pair)
             groups = {"since": pair[0], "academic_year": pair[1], "about": about, "kind": kind}
             decimals = self._decimals(units[ALL][1]) if ALL in units else dict[str, Any]()
-            rows += _contributions(units, groups, decimals, is_rounded=is_rounded)
+            rows += contribution_rows(units, groups, decimals, is_rounded=is_rounded)
         tables = [self.groups, *([self.districts] if DISTRICT in self.contribution_kinds else [])]
         return derived_from(rows, *tables, nothing=f"There are no figures by pupil group of {self.area.name}.")
 
@@ -311,7 +311,7 @@ class LongitudinalChangeData(LongitudinalData):
         return Lookup(self.contribution_parts, ["since", "academic_year", "about", "kind", "level", "measure"])
 
 
-def _contributions(
+def contribution_rows(
     units: Mapping[str, Units], groups: Mapping[str, Any], decimals: dict[str, Any], *, is_rounded: bool
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of one kind of groups; hidden groups have their symbol, and nobody is told what is left for them."""
