@@ -321,9 +321,12 @@ class LongitudinalPersistence(LongitudinalFlowsData):
 
     # -- changes of school ---------------------------------------------------------------------------
 
+    @cached_property
+    def _moves_lookup(self) -> Lookup:
+        return Lookup(self.moves, ["academic_year", "move", "outcome"])
+
     def _move(self, move: str, outcome: str, year: int) -> Record | None:
-        lookup = Lookup(self.moves, ["academic_year", "move", "outcome"])
-        return lookup(academic_year=year, move=move, outcome=outcome)
+        return self._moves_lookup(academic_year=year, move=move, outcome=outcome)
 
     @cached_property
     def _move_years(self) -> list[int]:

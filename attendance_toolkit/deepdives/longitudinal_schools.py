@@ -18,6 +18,7 @@ from attendance_toolkit.deepdives.longitudinal_schools_data import (
     IMPROVING,
     LongitudinalSchoolsData,
     SchoolChanges,
+    SchoolYear,
     expected_by_chance,
 )
 from attendance_toolkit.disclosure.table import ProtectedTable
@@ -39,6 +40,11 @@ _SAME_PUPILS = (
     " which makes them more careful than they need be."
 )
 _HIDDEN = "; others are hidden to protect small numbers"
+#: Whether limits are widened -> how many schools chance leaves outside the 95% limits (``models.funnel.funnel``).
+_EXPECTED_OUTSIDE = {
+    True: "If schools differed in the ordinary way about one in ten would lie outside 95% limits so widened.",
+    False: "By chance alone about one in twenty would lie outside the 95% limits.",
+}
 #: Sizes at which limits are drawn between the smallest and the largest school.
 _CURVE = 40
 
@@ -63,8 +69,9 @@ class LongitudinalSchools(LongitudinalSchoolsData):
         many = pd.Series(list(found.values()), dtype="object").value_counts()
         named = {}
         for laestab, name in found.items():
-            text = f"LAESTAB {laestab}" if not name else f"{name} (LAESTAB {laestab})" if many[name] > 1 else name
-            named[laestab] = phrase(text, "schools")
+            named[laestab] = (
+                f"LAESTAB {laestab}" if not name else f"{name} (LAESTAB {laestab})" if many[name] > 1 else name
+            )
         return named
 
     def school_name(self, laestab: str) -> str:
@@ -105,18 +112,27 @@ class LongitudinalSchools(LongitudinalSchoolsData):
             lookup = Lookup(self.school_funnels, ["phase", "measure"])
         except NoDataError:
             return []
-        parts = []
+        sentences = []
+        widened, others = [], []
         for phase in MAIN_PHASES:
-            record = lookup(phase=phase, measure="overdispersion")
-            if is_shown(record):
-                parts.append(f"{show_number(record['rate'], 1)} among {_kind(phase)}")
-        if not parts:
-            return []
-        chance = phrase("1 or less", "rule")
-        return [
-            "Schools differ by more than chance for lasting reasons (overdispersion), and limits are widened"
-            f" by as much: their scores vary by {sentence_list(parts)}, where chance alone would give {chance}."
-        ]
+            record, found = lookup(phase=phase, measure="overdispersion"), self.school_year(phase)
+            if not is_shown(record) or found is None:
+                continue
+            if found.model.tau2 > 0:
+                widened.append(f"{show_number(record['rate'], 1)} among {_kind(phase)}")
+            else:
+                others.append(_kind(phase))
+        if widened:
+            chance = phrase("1 or less", "rule")
+            sentences.append(
+                "Schools differ by more than chance for lasting reasons (overdispersion), and limits are widened by as much:"
+                f" their scores vary by {sentence_list(widened)}, where chance alone would give {chance}."
+            )
+        if others:
+            sentences.append(
+                f"The rates of {sentence_list(others)} differ by no more than chance; their limits are not widened."
+            )
+        return sentences
 
     # -- funnels -------------------------------------------------------------------------------------
 
@@ -131,7 +147,6 @@ class LongitudinalSchools(LongitudinalSchoolsData):
         table = self._named_rows([row for row in rows if row is not None], outside, self.schools)
         number = int(found.model.is_outside_95.sum())
         far = int(found.model.is_outside_998.sum())
-        unadjusted = int((np.abs(found.model.z_unadjusted) > Z998).sum())
         centre = Lookup(self.school_funnels, ["phase", "measure"])(phase=phase, measure="funnel_limit")
         assert centre is not None
         of = f"{len(found.laestabs)} {_kind(phase)}"
@@ -146,14 +161,23 @@ class LongitudinalSchools(LongitudinalSchoolsData):
             centre=("All shown", float(centre["rate"])),
             label="named",
             notes=[
-                phrase(
-                    f"Limits are widened for what schools differ by beyond chance: {_number(far)} of {of} {_lies(far)} outside"
-                    f" the 99.8% limits; without this it would be {_number(unadjusted)}.",
-                    "schools",
-                ),
-                f"The unit is the pupil.{' Schools outside the 99.8% limits are named.' if far else ''} A rate outside asks for a"
-                " reason, and is not itself a judgement.",
+                self._widened_note(found, phase),
+                f"{_EXPECTED_OUTSIDE[found.model.tau2 > 0]} The unit is the pupil."
+                f"{' Schools outside the 99.8% limits are named.' if far else ''} A rate outside asks for a reason, and is not itself"
+                " a judgement.",
             ],
+        )
+
+    def _widened_note(self, found: SchoolYear, phase: str) -> str:
+        """Say whether the limits are widened for overdispersion, and how many schools lie outside with and without that."""
+        if not found.model.tau2 > 0:
+            return "These schools differ by no more than chance, so the limits are not widened."
+        far, of = int(found.model.is_outside_998.sum()), f"{len(found.laestabs)} {_kind(phase)}"
+        unadjusted = int((np.abs(found.model.z_unadjusted) > Z998).sum())
+        return phrase(
+            f"Limits are widened for what schools differ by beyond chance: {_number(far)} of {of} {_lies(far)} outside the 99.8%"
+            f" limits; without this it would be {_number(unadjusted)}.",
+            "schools",
         )
 
     @or_nothing

@@ -107,8 +107,16 @@ def shrunken_change(
     rate = _shrunken_rates(y0 + y1, n0 + n1, dispersion)
     change, variance = y1 / n1 - y0 / n0, dispersion * rate * (1 - rate) * (1 / n0 + 1 / n1)
     found = shrunken(change, variance)
-    names = ("change", "mean", "lower", "upper", "probability_fell", "probability_rose", "shrinkage")
-    return replace(found, **{name: _placed(getattr(found, name), known) for name in names})  # type: ignore[arg-type]
+    return replace(
+        found,
+        change=_placed(found.change, known),
+        mean=_placed(found.mean, known),
+        lower=_placed(found.lower, known),
+        upper=_placed(found.upper, known),
+        probability_fell=_placed(found.probability_fell, known),
+        probability_rose=_placed(found.probability_rose, known),
+        shrinkage=_placed(found.shrinkage, known),
+    )
 
 
 def shrunken(estimates: ArrayLike, variances: ArrayLike) -> ShrunkenChange:

@@ -139,8 +139,8 @@ def test_the_rules_of_cells_are_kept(frame, by, members, rules):
             follow_pupils(frame, by=by, members=members, rules=rules)
         return
     followed = follow_pupils(frame, by=by, members=members, rules=rules)
-    key = lambda one: (one.academic_year, one.term) if by == "term" else (one.academic_year,)  # noqa: E731
-    places = {key(period): place for place, period in enumerate(followed.periods)}
+    keys = [(one.academic_year, one.term) if by == "term" else (one.academic_year,) for one in followed.periods]
+    places = {key: place for place, key in enumerate(keys)}
     pupils = {tuple(row[:-1]): row[-1] for row in counted.itertuples(index=False)}
     assert {at: int((followed.possible[:, place] > 0).sum()) for at, place in places.items()} == {
         at: pupils.get(at, 0) for at in places

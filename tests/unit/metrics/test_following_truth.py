@@ -27,7 +27,10 @@ def terms_of(cohort: SyntheticCohort) -> pd.DataFrame:
     schools = cohort.schools.set_index("laestab").loc[stays["laestab"]].reset_index()
     born, half_term = pupils["birth_date"].dt, sessions["half_term"].astype("str")
     marks = sessions.drop(columns=["enrolment", "academic_year", "half_term"])
-    count = lambda codes: marks[list(codes)].astype("int32").sum(axis=1).astype("int32")  # noqa: E731
+
+    def count(codes):
+        return marks[list(codes)].astype("int32").sum(axis=1).astype("int32")
+
     known = pd.DataFrame(
         {
             "upn": stays["pupil"],
