@@ -63,15 +63,18 @@ class LongitudinalSchools(LongitudinalSchoolsData):
 
     @cached_property
     def _school_names(self) -> dict[str, str]:
-        """Each school's name; with its number where another has the same name, the number alone where it has none."""
+        """Each school's name; with its number where another has the same name, the number alone where it has none.
+
+        Words follow a number: read together with the figure beside it, it might be the number of a pupil (a UPN holds the
+        school's number and five digits more).
+        """
         laestabs = {laestab for laestab, _ in self._school_records}
         found = {laestab: self._listed_names.get(laestab, "").strip() for laestab in laestabs}
         many = pd.Series(list(found.values()), dtype="object").value_counts()
         named = {}
         for laestab, name in found.items():
-            named[laestab] = (
-                f"LAESTAB {laestab}" if not name else f"{name} (LAESTAB {laestab})" if many[name] > 1 else name
-            )
+            shared = f"{name} (LAESTAB {laestab}; another has this name)" if many[name] > 1 else name
+            named[laestab] = shared if name else f"LAESTAB {laestab} (name not known)"
         return named
 
     def school_name(self, laestab: str) -> str:

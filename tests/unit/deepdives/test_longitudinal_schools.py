@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 import duckdb
@@ -196,8 +197,8 @@ def test_sentences_and_table_have_the_schools_that_changed_and_no_other():
     assert "together the rate changed by 0.0 percentage points" in text
     made = page.school_table("Secondary")
     assert [(row.header, row.section.split(":")[0]) for row in made.rows] == [
-        ("Same Name School (LAESTAB 9994000)", IMPROVING),
-        ("Same Name School (LAESTAB 9994001)", DETERIORATING),
+        ("Same Name School (LAESTAB 9994000; another has this name)", IMPROVING),
+        ("Same Name School (LAESTAB 9994001; another has this name)", DETERIORATING),
     ]
     assert [cell.text for cell in made.rows[0].cells[:2]] == ["30.0", "10.0"]
     assert made.rows[0].cells[-1].text == "over 99 in 100"
@@ -207,7 +208,21 @@ def test_sentences_and_table_have_the_schools_that_changed_and_no_other():
 def test_schools_without_a_name_have_their_number_and_one_of_a_name_the_name_alone():
     page = given(*clear_world())
     assert page.school_name("9994002") == "Academy 21"
-    assert page.school_name("9994005") == "LAESTAB 9994005"
+    assert page.school_name("9994005") == "LAESTAB 9994005 (name not known)"
+
+
+def test_the_number_of_a_school_and_the_figure_beside_it_are_not_a_pupils_number():
+    """A UPN is a letter, the authority's and the school's number, and five digits: "LAESTAB 9994000 | 15.5 | 226"."""
+    page = given(*clear_world())
+    numbered = [name for name in map(page.school_name, page.schools_of("Secondary")) if "LAESTAB" in name]
+    assert numbered
+    for name in numbered:
+        assert not find_upn_like(f"{name} 15.5 226")
+    assert find_upn_like("LAESTAB 9994000 15.5 226")
+
+
+def find_upn_like(text):
+    return re.search(r"[A-Z]\d{12}", re.sub(r"[\W_]", "", text))
 
 
 def test_schools_that_differ_by_chance_alone_are_not_named():
