@@ -18,6 +18,7 @@ from attendance_toolkit.loaders.published import Published, read_published
 from attendance_toolkit.metrics.cells import DFE_RULES, InclusionRules, absence_cells
 from attendance_toolkit.metrics.following import Followed, follow_pupils
 from attendance_toolkit.metrics.overview import count_unknown_with, for_areas, measure_rows, with_all_schools
+from attendance_toolkit.metrics.transition import StepCohort, link_cohorts
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_academic_year, show_academic_year
@@ -189,6 +190,40 @@ class Inputs:
             relation = store.pupil_terms(academic_years=list(self.local_years))
             self._followed[by] = follow_pupils(relation, by=by, members=self.local_members[self.area.code])
         return self._followed[by]
+
+    def steps(self, from_year: str = "6") -> tuple[StepCohort, ...]:
+        """Return a year group's cohorts up to the year asked for, oldest first, for tables that a release will clear.
+
+        Cohorts are of every district of the store: a model is fitted to all of them, and pupils of one district may go to
+        school in another. The last cohort is that of the year asked for; what came of it later, if the store has it, is not
+        known where it is predicted.
+
+        Parameters
+        ----------
+        from_year
+            Year group before the step: "6" for the transition to secondary school, "7" for the year after it.
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data, or no pupil of the year group.
+        DisclosureError
+            A release is being shown, which has all its figures already.
+        """
+        store = self._exact_store()
+        if from_year not in self._steps:
+            self._steps[from_year] = link_cohorts(
+                store.pupil_terms(),
+                from_year,
+                until=self.academic_year,
+                rolls=store.rolls(academic_year_before(self.academic_year, -1)),
+                destinations=store.destinations(),
+            )
+        return self._steps[from_year]
+
+    @cached_property
+    def _steps(self) -> dict[str, tuple[StepCohort, ...]]:
+        return {}
 
     @cached_property
     def _followed(self) -> dict[str, Followed]:

@@ -34,6 +34,7 @@ from attendance_toolkit.vocabulary.outcomes import (
 )
 from attendance_toolkit.vocabulary.register_codes import AUTHORISED_REASONS, UNAUTHORISED_REASONS
 from attendance_toolkit.vocabulary.statistics import MODELLED
+from attendance_toolkit.vocabulary.steps import COMPARED, LINK_OUTCOMES, LINK_SUMS, MAY_LACK_LINKS, NOT_COMPARED
 from attendance_toolkit.vocabulary.trajectories import trajectory_rules
 
 #: The enrolments of a row's group whose characteristic is not known: a group of their own (``unknown_groups``).
@@ -62,6 +63,7 @@ NOT_GROUPS = (
     "source",
     "cell",
     "model",
+    "about",
     "since",
     "outcome",
     WITHHELD,
@@ -116,7 +118,7 @@ _STATUS = {
     "percent_band_rate_authorised": "percent_band_authorised:{level}",
     "percent_band_rate_unauthorised": "percent_band_unauthorised:{level}",
     "unknown_share": UNKNOWN + "{characteristic}",
-    **dict.fromkeys(("flow_rate", "trajectory_rate", "recovery_rate"), OUTCOME + "{outcome}"),
+    **dict.fromkeys(("flow_rate", "trajectory_rate", "recovery_rate", "link_rate"), OUTCOME + "{outcome}"),
 }
 _SESSIONS = {
     "attendance_rate": "sessions_attended",
@@ -162,13 +164,16 @@ _PARTED = ("possible", "absent", "authorised", "unauthorised", *(name for _, nam
 _TRAJECTORIES = trajectory_rules().names
 _DIRECTIONS = {ANY_IMPROVING: "improving", ANY_DETERIORATING: "deteriorating"}
 _OUTCOMES = dict.fromkeys(
-    (IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *_TRAJECTORIES, *_DIRECTIONS)
+    (
+        *(IN_A_BAND, TEN_OR_MORE, NOT_AFTER, *AFTER, TEN_BEFORE, *RECOVERY, *_TRAJECTORIES, *_DIRECTIONS),
+        *(COMPARED, NOT_COMPARED, *LINK_OUTCOMES),
+    )
 )
 
 
 def _outcome_sums() -> tuple[Sum, ...]:
     together = ((name, trajectory_rules().towards(direction)) for name, direction in _DIRECTIONS.items())
-    whole = (*OUTCOME_SUMS, ("", _TRAJECTORIES), *together)
+    whole = (*OUTCOME_SUMS, *LINK_SUMS, ("", _TRAJECTORIES), *together)
     named = [(f"{OUTCOME}{total}" if total else ENROLMENTS, parts) for total, parts in whole]
     return (
         *(Sum(ENROLMENTS, (f"{OUTCOME}{name}",), f"not:{OUTCOME}{name}", True) for name in _OUTCOMES),
@@ -177,7 +182,7 @@ def _outcome_sums() -> tuple[Sum, ...]:
                 total,
                 tuple(f"{OUTCOME}{part}" for part in parts),
                 f"{OUTCOME}{REST}{number}",
-                is_exhaustive=parts in MAY_LACK_PARTS,
+                is_exhaustive=parts in (*MAY_LACK_PARTS, *MAY_LACK_LINKS),
             )
             for number, (total, parts) in enumerate(named)
         ),

@@ -47,6 +47,10 @@ RECORD_COLUMNS = {
 }
 #: Characteristics from elsewhere than the census.
 FLAG_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "looked_after": "VARCHAR", "social_worker": "VARCHAR"}
+#: School offers: the school a pupil is to go to in an academic year.
+DESTINATION_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "laestab": "INTEGER"}
+#: Pupils given support in an academic year, by the name of the group.
+SUPPORT_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "support_group": "VARCHAR"}
 
 #: Where sessions come from, the most trusted first. Those of one school and term are never added across collections.
 COLLECTIONS = ("census", "register", "portal", "transfer")

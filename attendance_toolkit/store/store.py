@@ -14,7 +14,7 @@ import duckdb
 
 from attendance_toolkit.errors import NoDataError, ParameterError, StoreError, UnknownColumnError, did_you_mean
 from attendance_toolkit.store._files import parquet
-from attendance_toolkit.store.parts import COLLECTIONS
+from attendance_toolkit.store.parts import COLLECTIONS, DESTINATION_COLUMNS, RECORD_COLUMNS, SUPPORT_COLUMNS
 from attendance_toolkit.store.screening import SCREENING, read_screening
 from attendance_toolkit.vocabulary.areas import find_area
 from attendance_toolkit.vocabulary.calendar import WHOLE_YEAR, show_academic_year
@@ -151,6 +151,35 @@ class Store:
         from attendance_toolkit.store.schools import read_school_rows, settle_schools  # here: it loads pandas
 
         return settle_schools(read_school_rows(self.path))
+
+    def destinations(self) -> duckdb.DuckDBPyRelation:
+        """Return the schools offered to pupils: upn (pseudonym), academic_year (of entry), laestab; a row a pupil and year."""
+        return self._listed("destinations", DESTINATION_COLUMNS)
+
+    def rolls(self, academic_year: int) -> duckdb.DuckDBPyRelation:
+        """Return who is on the roll of a school in the censuses of a year: upn, la_code, laestab, nc_year, census.
+
+        A census of an autumn tells the rolls of a year whose sessions only later returns carry.
+        """
+        files = sorted((self.path / "parts" / "records").glob("census=*/la_code=*/part.parquet"))
+        columns = "upn, la_code, laestab, nc_year, census"
+        if not files:
+            empty = ", ".join(f"NULL::{RECORD_COLUMNS[name]} AS {name}" for name in columns.split(", "))
+            return self.connection().sql(f"SELECT {empty} WHERE false")
+        return self.connection().sql(
+            f"SELECT {columns} FROM {parquet(files)} WHERE academic_year = {int(academic_year)} AND nc_year IS NOT NULL"
+        )
+
+    def support_groups(self) -> duckdb.DuckDBPyRelation:
+        """Return the pupils given support: upn (pseudonym), academic_year, support_group; a row a pupil, year and group."""
+        return self._listed("support_groups", SUPPORT_COLUMNS)
+
+    def _listed(self, name: str, columns: dict[str, str]) -> duckdb.DuckDBPyRelation:
+        files = sorted((self.path / "parts" / name).glob("academic_year=*/part.parquet"))
+        if files:
+            return self.connection().sql(f"SELECT {', '.join(columns)} FROM {parquet(files)}")
+        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+        return self.connection().sql(f"SELECT {empty} WHERE false")
 
     def collections(self) -> dict[str, list[int]]:
         """Return where the sessions come from (census, register, portal, transfer) with the academic years of each."""

@@ -18,7 +18,7 @@ class Measure:
     numerator: str
     denominator: str
     unit: str
-    """percent, sessions (per enrolment) or count; of statistics also points (percentage points), ratio, logit, p, rank."""
+    """percent, sessions (per enrolment) or count; of statistics also points (percentage points), ratio, logit, p, rank, days."""
     decimals: int = 1
 
     @property
@@ -161,5 +161,7 @@ _ALL = (
     Measure(
         "recovery_rate", "Pupils newly absent, by what became of them", "pupils with the outcome", "pupils", "percent"
     ),
+    # The roll of a year group, by what became of it a year later (``vocabulary.steps``).
+    Measure("link_rate", "Pupils by what became of them", "pupils with the outcome", "pupils", "percent"),
 )
 MEASURES = {measure.name: measure for measure in _ALL}

@@ -25,11 +25,11 @@ def round_half_up(value: float, decimals: int = 0) -> float:
 def number_text(value: float, decimals: int = 0, *, signed: bool = False) -> str:
     """Return a number as text with thousands commas and a true minus sign, and note it nowhere.
 
-    >>> number_text(-1.75, 1)
-    '−1.8'
+    >>> number_text(-1.75, 1), number_text(12345, -2)
+    ('−1.8', '12,300')
     """
     rounded = round_half_up(value, decimals)
-    text = f"{abs(rounded):,.{decimals}f}"
+    text = f"{abs(rounded):,.{max(decimals, 0)}f}"
     if rounded < 0:
         return f"−{text}"
     return f"+{text}" if signed and rounded > 0 else text

@@ -76,6 +76,40 @@ _MODELLED = (
     _modelled("persistent_gap_part", "Persistent absence, part of the gap", "points", 2, behind="persistent_absentees"),
     _modelled("severe_gap_part", "Severe absence, part of the gap", "points", 2),
     # What chance alone would give, if no pupil's level changed.
+    # A step from one year group to the next: paired changes of the same pupils, and school days gained or lost by them.
+    _modelled("absence_step", "Overall absence, change of the same pupils", "points", 2, behind="enrolments"),
+    _modelled("persistent_step", "Persistent absence, change of the same pupils", "points", 2, behind="persistent_absentees"),
+    _modelled("severe_step", "Severe absence, change of the same pupils", "points", 2),
+    _modelled("days_net", "School days gained if absence had stayed, net", "days", -1, behind="enrolments"),
+    _modelled("days_gross", "School days gained by pupils who missed more, gross", "days", -1, behind="enrolments"),
+    # Forecasts for pupils about to move up (rows by school are about its expected intake), and how past ones did. The column
+    # ``model`` names the model; ``about`` the rate forecast.
+    _modelled("expected_absence", "Overall absence expected", "percent", 1, behind="enrolments"),
+    _modelled("expected_persistent", "Persistent absence expected", "percent", 0, behind="enrolments"),
+    _modelled("expected_severe", "Severe absence expected", "percent", 1, behind="enrolments"),
+    _modelled("absence_before", "Overall absence in the year before", "percent", 1, behind="enrolments"),
+    _modelled("expected_dip", "Change expected against the year before", "points", 1, behind="enrolments"),
+    _modelled("probability_highest_absence", "Chance of being among the highest absence", "percent", 0, behind="enrolments"),
+    _modelled("probability_largest_dip", "Chance of being among the largest dips", "percent", 0, behind="enrolments"),
+    _modelled("prediction_mae", "Mean absolute error", "points", 2, behind="enrolments"),
+    _modelled("prediction_rmse", "Root mean squared error", "points", 2, behind="enrolments"),
+    _modelled("prediction_auc", "Discrimination (AUC)", "ratio", 2, behind="persistent_absentees"),
+    _modelled("average_precision", "Average precision", "ratio", 2, behind="persistent_absentees"),
+    _modelled("brier_score", "Brier score", "ratio", 3, behind="persistent_absentees"),
+    _modelled("calibration_slope", "Calibration slope", "ratio", 2, behind="persistent_absentees"),
+    _modelled("calibration_intercept", "Calibration intercept", "logit", 2, behind="persistent_absentees"),
+    _modelled("precision_at_capacity", "Of those listed, found persistently absent later", "percent", 0, behind="persistent_absentees"),
+    _modelled("recall_at_capacity", "Of those persistently absent later, listed", "percent", 0, behind="persistent_absentees"),
+    _modelled("school_rank_correlation", "Schools' order by absence, forecast against found", "ratio", 2, behind="enrolments"),
+    _modelled("dip_rank_correlation", "Schools' order by dip, forecast against found", "ratio", 2, behind="enrolments"),
+    _modelled("interval_coverage", "Found inside the 90% interval", "percent", 0, behind="enrolments"),
+    _modelled("observed_over_expected", "Found over forecast persistent absentees", "ratio", 2, behind="persistent_absentees"),
+    _modelled("observed_over_expected_severe", "Found over forecast severe absentees", "ratio", 2),
+    _modelled("transition_coefficient", "Coefficient, logit scale", "logit", 2, behind="persistent_absentees"),
+    # Pupils given support: how they were, what pupils chosen alike came to without support, and the difference.
+    _modelled("support_change", "Change of the supported pupils", "points", 1, behind="enrolments"),
+    _modelled("support_expected_change", "Change expected without support", "points", 1, behind="enrolments"),
+    _modelled("support_effect", "Change beyond what was expected", "points", 1, behind="enrolments"),
     _modelled("trajectory_share_expected", "Pupils by trajectory, expected by chance", "percent", 1, behind="enrolments"),
 )  # fmt: skip
 
