@@ -25,6 +25,7 @@ _PUBLIC = frozenset(
         "PrintedInputs",
         "PrintedTables",
         "SevereAbsence",
+        "Transition",
         "absence_cells",
         "absence_rate",
         "add_cells",

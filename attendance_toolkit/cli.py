@@ -643,7 +643,14 @@ def demo(out: Path, areas: Sequence[str], workers: int) -> None:
     click.echo("Making synthetic pupils and loading them (kept for the next time) ...", err=True)
     store = synthetic_store("sample")
     places = [*areas, "Greater Weirdale"] if "all" in areas else list(areas)
-    reports = ("data_quality", "overview", "districts", "severe_absence_intersectional", "longitudinal")
+    reports = (
+        "data_quality",
+        "overview",
+        "districts",
+        "severe_absence_intersectional",
+        "longitudinal",
+        "transition_y6_y7",
+    )
     status = make_reports(reports, places, "2023/24", store, (), out, workers=workers)
     click.echo(f"Open {out / 'index.html'}")
     sys.exit(status)

@@ -221,6 +221,25 @@ class Inputs:
             )
         return self._steps[from_year]
 
+    def support_groups(self) -> pd.DataFrame:
+        """Return the pupils given support up to the year after the one asked for, for tables that a release will clear.
+
+        Returns
+        -------
+        Columns ``upn`` (pseudonym), ``academic_year`` and ``support_group``; a row for each pupil, year and group, in their
+        order. Of every district of the store, and of pupils it knows nothing else of.
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data.
+        DisclosureError
+            A release is being shown, which has all its figures already.
+        """
+        listed = self._exact_store().support_groups().df()
+        listed = listed[listed["academic_year"] <= academic_year_before(self.academic_year, -1)].drop_duplicates()
+        return listed.sort_values(["academic_year", "support_group", "upn"], ignore_index=True)
+
     @cached_property
     def _steps(self) -> dict[str, tuple[StepCohort, ...]]:
         return {}

@@ -8,6 +8,7 @@ from attendance_toolkit.deepdives.longitudinal import Longitudinal
 from attendance_toolkit.deepdives.overview import Overview
 from attendance_toolkit.deepdives.printed_tables import PrintedTables
 from attendance_toolkit.deepdives.severe_absence import SevereAbsence
+from attendance_toolkit.deepdives.transition import Transition
 from attendance_toolkit.inputs import Inputs, PrintedInputs, open_inputs, open_printed
 from attendance_toolkit.metrics.absence import (
     absence_rate,
@@ -35,6 +36,7 @@ __all__ = [
     "PrintedInputs",
     "PrintedTables",
     "SevereAbsence",
+    "Transition",
     "absence_cells",
     "absence_rate",
     "add_cells",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attendance_toolkit.deepdives._change_words import SAME, moved
+from attendance_toolkit.deepdives._results import result_row, table_results
 from attendance_toolkit.deepdives._shared import (
     COVID_NOTE,
     COVID_YEARS,
@@ -22,11 +23,9 @@ from attendance_toolkit.deepdives.longitudinal_flows import LongitudinalFlows
 from attendance_toolkit.deepdives.longitudinal_school_contributions import LongitudinalSchoolContributions
 from attendance_toolkit.deepdives.longitudinal_school_paths import LongitudinalSchoolPaths
 from attendance_toolkit.deepdives.longitudinal_trend import LongitudinalTrend
-from attendance_toolkit.disclosure.table import ProtectedTable
-from attendance_toolkit.errors import NoDataError, SeriesBreakError
+from attendance_toolkit.errors import SeriesBreakError
 from attendance_toolkit.metrics.absence import record_difference
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result, Tile, Tiles
-from attendance_toolkit.presentation.formats import is_missing, records
 from attendance_toolkit.presentation.narrative import has_interval, is_shown, said, sentence_list
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
@@ -154,38 +153,7 @@ class Longitudinal(
                 for year in self.shown_years:
                     record = self.own(measure, year, phase)
                     if record is not None:
-                        rows.append(self._result(record, measure, year, self.area.code, {"phase": phase}))
+                        rows.append(result_row(self, record, measure, year, self.area.code, {"phase": phase}))
         for name, columns in _RESULTS.items():
-            rows += self._table_results(name, columns)
+            rows += table_results(self, name, columns, _NOT_AGAIN)
         return Result(tuple(rows))
-
-    def _table_results(self, name: str, columns: Sequence[str]) -> Iterable[Record]:
-        try:
-            table: ProtectedTable = getattr(self, name)
-        except NoDataError:
-            return
-        for record in records(table):
-            if record["measure"] in _NOT_AGAIN:
-                continue
-            groups = {name: _group_words(name, record[name]) for name in columns if not is_missing(record.get(name))}
-            groups = {name: words for name, words in groups.items() if words}
-            code = self.area.code if is_missing(record.get("area_code")) else str(record["area_code"])
-            year = self.year if is_missing(record.get("academic_year")) else int(record["academic_year"])
-            yield self._result(record, str(record["measure"]), year, code, groups)
-
-    def _result(self, record: Record, measure: str, year: int, code: str, groups: Mapping[str, str]) -> Record:
-        named = "-".join([code, *groups.values()]).lower()
-        return {
-            "id": f"{measure}:{year}:{''.join(c if c.isalnum() else '-' for c in named)}",
-            "measure": measure,
-            "area": self.inputs.area_name(code),
-            "area_code": code,
-            "academic_year": year,
-            "groups": dict(groups),
-            "series": self.inputs.series if self.is_local else "census",
-            **{name: record[name] for name in ("numerator", "denominator", "rate", "lower", "upper", "symbol")},
-        }
-
-
-def _group_words(name: str, value: Any) -> str:
-    return show_academic_year(int(value)) if name == "since" else str(value)

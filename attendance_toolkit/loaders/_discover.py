@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attendance_toolkit.loaders import portal
 from attendance_toolkit.loaders._head import Head, Recognised, look
+from attendance_toolkit.loaders._listed_table import find_list
 from attendance_toolkit.loaders._return_files import LAYOUT, ReturnFiles
 from attendance_toolkit.loaders._text import NotReadableError, TextFile, open_text
 from attendance_toolkit.loaders.portal import PortalHeaders
@@ -21,7 +22,9 @@ from attendance_toolkit.store.store import is_store
 #: Endings of the files looked at in a folder; a file that is named may have any ending.
 ENDINGS = frozenset({".csv", ".gz", ".xml", ".ctf", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet"})
 #: Kinds that a load reads; the others are for reports, checks and reference.
-LOADED_KINDS = ("census", "register", "transfer", "portal_pupils", "schools")
+LOADED_KINDS = ("census", "register", "transfer", "portal_pupils", "schools", "admissions", "support_groups")
+#: Tables of a census that are not used, and whose names an authority gives to lists of its own.
+_SHARED_NAMES = {"admissions", "learnersupport"}
 _ENCODINGS = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
 
 
@@ -98,7 +101,7 @@ class _Discovery:
 
     def _one(self, path: Path, in_folder: bool) -> None:
         named = table_of_name(path.stem)
-        if named and named[1] in UNUSED_TABLES:
+        if named and named[1] in UNUSED_TABLES and not self._is_list(path, named[1]):
             self.report.files.append(FileInfo(path.name, LAYOUT, f"{named[1]} (not used)"))
             return
         try:
@@ -126,6 +129,13 @@ class _Discovery:
                 self.report.add([finding("file_ignored", path.name, f"left out: {error.says}")])
             else:
                 self._unreadable(error.rule, path, error.says, error.fix)
+
+    def _is_list(self, path: Path, table: str) -> bool:
+        """Whether a file with the name of a table that is not used is a list of pupils of the authority."""
+        try:
+            return table in _SHARED_NAMES and find_list(look(path)) is not None
+        except NotReadableError:
+            return False
 
     def _add_table(self, file: TextFile, table: str, named: tuple[str, str] | None) -> None:
         if file.encoding != "utf-8":
@@ -207,7 +217,8 @@ class _Discovery:
         self.report.add([
             finding("file_unknown", head.name, "neither its header nor its content says what it is.",
                     allowed=f"a census return (tables {known}, one row a pupil, or XML), register marks, a transfer"
-                    " file, pupil flags, a download of DfE's portal, a list of schools, published statistics",
+                    " file, pupil flags, school offers, supported pupils, a download of DfE's portal, a list of"
+                    " schools, published statistics",
                     fix="Check that the first line holds the column names.")
         ])  # fmt: skip
 

@@ -78,8 +78,8 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
     where: dict[str, str] = {}
     plain = [cell.strip().lower().lstrip("\ufeff") for cell in file.header]
     for place, cell in enumerate(plain):
-        name = clean_header(cell)
-        name = ALIASES.get(name, name)
+        cleaned = clean_header(cell)
+        name = spec.name_of(cleaned)
         if name not in spec.columns:
             continue
         if name in where:
@@ -89,9 +89,9 @@ def check_columns(table: str, file: TextFile, spec: TableSpec) -> tuple[dict[str
             )  # fmt: skip
             continue
         where[name] = f"c{place}"
-        if name != cell and cell not in ALIASES:
+        if name != cell and cell not in ALIASES and cleaned not in spec.aliases:
             found.append(finding("column_respelt", file.name, f"read as '{name}'.", row=1, column=cell))
-    strangers = [cell for cell in plain if ALIASES.get(clean_header(cell), clean_header(cell)) not in spec.columns]
+    strangers = [cell for cell in plain if spec.name_of(clean_header(cell)) not in spec.columns]
     if not where:
         # The first line is then perhaps a pupil's, and must not be shown.
         return where, [

@@ -17,6 +17,8 @@ from attendance_toolkit.errors import StoreError, UnreadableFileError
 from attendance_toolkit.loaders._discover import LOADED_KINDS, Given, discover
 from attendance_toolkit.loaders._entries import entry_of
 from attendance_toolkit.loaders._head import Head, Recognised
+from attendance_toolkit.loaders._lists import ListFile, open_lists, reader_of
+from attendance_toolkit.loaders._pupil_rows import note_names
 from attendance_toolkit.loaders._return_files import (
     LAYOUT,
     FileCount,
@@ -29,7 +31,6 @@ from attendance_toolkit.loaders._text import NotReadableError, TextFile, line_nu
 from attendance_toolkit.loaders.plausibility import check_plausibility, earlier_terms
 from attendance_toolkit.loaders.portal import PortalReader, read_headers
 from attendance_toolkit.loaders.published import screen_published
-from attendance_toolkit.loaders.pupil_flags import FlagReader
 from attendance_toolkit.loaders.register_marks import RegisterReader
 from attendance_toolkit.loaders.school_census import CensusReader, guess_census, make_working_tables
 from attendance_toolkit.loaders.school_census.layouts import FEEDS, expand, pair_characteristics
@@ -38,7 +39,7 @@ from attendance_toolkit.loaders.transfer_file import TransferReader
 from attendance_toolkit.schema.census import Census
 from attendance_toolkit.schema.findings import FileInfo, ScreeningReport
 from attendance_toolkit.schema.rules import finding
-from attendance_toolkit.schema.tables import CENSUS_TABLES, PUPIL_FLAGS
+from attendance_toolkit.schema.tables import CENSUS_TABLES, PUPIL_TABLES
 from attendance_toolkit.store._files import sha256_of
 from attendance_toolkit.store.quarantine import AsideFile
 from attendance_toolkit.store.schools import read_school_rows, school_frame, settle_schools
@@ -46,14 +47,17 @@ from attendance_toolkit.store.store import is_store
 from attendance_toolkit.vocabulary.areas import area_of_laestab
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 
-_PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll", "pupil_flags")
-
 
 def info_of(head: Head, found: Recognised, *, rows: int = 0) -> FileInfo:
     """Return the entry of a file in the report."""
     return FileInfo(
         head.name, found.layout, "", rows=rows, kind=found.kind, says=found.says, feeds=found.feeds, years=found.years
     )  # fmt: skip
+
+
+def _laestab_by_urn(schools: pd.DataFrame) -> dict[int, int]:
+    known = schools[schools["urn"].notna() & schools["laestab"].notna()]
+    return {int(urn): int(laestab) for urn, laestab in zip(known["urn"], known["laestab"], strict=True)}
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,7 @@ class Run:
         self._read_school_lists(given)
         returns = self._whole_returns([*given.returns, *self._expanded(given)])
         wheres = [self._columns(r) for r in returns]
-        flag_wheres = [check_columns("pupil_flags", f, PUPIL_FLAGS) for f in given.flags]
-        for _, found in flag_wheres:
-            self.report.add(found)
+        lists = open_lists(given, self.private, self.report)
         if self.report.is_blocked:
             return
         batches = self._settle_censuses(returns, wheres)
@@ -140,8 +142,8 @@ class Run:
         for census in sorted(batches, key=lambda c: c.sequence):
             self._one_census(census, batches[census], schools)
         self._read_others(given, store)
-        for file, (where, _) in zip(given.flags, flag_wheres, strict=True):
-            self._one_flag_file(file, where)
+        for listed in lists:
+            self._one_list(listed, store)
         self._check_years()
         if not self.report.is_blocked:
             self._check_plausible(store)
@@ -312,7 +314,7 @@ class Run:
                 FileInfo(file.name, LAYOUT, table, census.label, count.rows_in, file.sha256, kind="census", feeds=FEEDS)
             )
             return
-        rows = count.rows_in if table in _PUPIL_TABLES else 0
+        rows = count.rows_in if table in PUPIL_TABLES else 0
         place = self._listed.get((file.name, found.layout))
         if place is not None:
             listed = self.report.files[place]
@@ -330,22 +332,28 @@ class Run:
         self, name: str, sha256: str, *, table: str, layout: str, census: str, count: FileCount,
         schools: Iterable[int] = (),
     ) -> None:  # fmt: skip
-        if table in _PUPIL_TABLES:
+        if table in PUPIL_TABLES:
             self.pupil_counts.append(count)
         self.entries.append(
             entry_of(name, sha256, table=table, layout=layout, census=census, count=count, schools=schools)
         )
 
-    def _one_flag_file(self, file: TextFile, where: dict[str, str]) -> None:
-        reader = FlagReader(self.con, file, where, self.key)
-        reader.run()
-        self.report.add(reader.findings)
-        self.report.files.append(
-            FileInfo(file.name, "pupil flags", "pupil_flags", "", reader.count.rows_in, file.sha256)
+    def _one_list(self, given: ListFile, store: Path | None) -> None:
+        """Read a list of pupils, whatever its kind."""
+        reader = reader_of(
+            self.con, given, self.key, by_urn=lambda: _laestab_by_urn(self._known_schools(store)), la=self.asked.la
         )
+        reader.run()
+        file = given.file
+        self.report.add(reader.findings)
+        self.report.files.append(replace(given.info, rows=reader.count.rows_in))
+        self._laestabs |= reader.laestabs
         if self.is_loading:
             self.aside += reader.write_aside(self.private / "aside")
-        self._enter(file.name, file.sha256, table="pupil_flags", layout="pupil flags", census="", count=reader.count)
+            if reader.count.rows_loaded:
+                note_names(self.con, file)
+        layout = given.info.layout
+        self._enter(file.name, file.sha256, table=reader.table, layout=layout, census="", count=reader.count)
 
     # -- sessions from elsewhere than the census --
 
@@ -369,11 +377,9 @@ class Run:
         return settle_schools(pd.concat(frames)) if frames else school_frame()
 
     def _register_reader(self, heads: list[Head], listed: pd.DataFrame) -> RegisterReader:
-        known = listed[listed["urn"].notna()]
-        by_urn = {int(urn): int(laestab) for urn, laestab in zip(known["urn"], known["laestab"], strict=True)}
         return RegisterReader(
             self.con, heads, self.private, key=self.key, asked_year=self.asked.academic_year, la=self.asked.la,
-            by_urn=by_urn,
+            by_urn=_laestab_by_urn(listed),
         )  # fmt: skip
 
     def _portal_reader(self, heads: list[Head], listed: pd.DataFrame) -> PortalReader:

@@ -35,7 +35,7 @@ def write_rows(
     con
         A connection to read the file with.
     file, table, census
-        Where the rows came from; the census is empty for pupil flags.
+        Where the rows came from; the census is empty for a list of pupils.
     marks
         Record number in the file, names of rules with blanks between, and school, in file order.
     rows

@@ -14,7 +14,7 @@ from attendance_toolkit.loaders.synthetic import make_synthetic
 #: A folder to keep the synthetic store in, instead of the user's cache.
 FOLDER_VARIABLE = "ATTENDANCE_DEMO"
 #: Raised when a store made of the same files comes to hold more: one in a cache is then made anew.
-EDITION = 3
+EDITION = 4
 
 
 def _cache_folder() -> Path:

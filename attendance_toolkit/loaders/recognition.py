@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from attendance_toolkit.loaders import lookups, portal, printed, register_marks, schools, transfer_file
+from attendance_toolkit.loaders import (
+    lookups,
+    portal,
+    printed,
+    register_marks,
+    school_offers,
+    schools,
+    support_groups,
+    transfer_file,
+)
 from attendance_toolkit.loaders._head import Head, Recognised, look
 from attendance_toolkit.loaders.published import _recognise as published
 from attendance_toolkit.loaders.school_census import layouts
@@ -17,6 +26,8 @@ KINDS = {
     "register": "attendance load FILE --store FOLDER",
     "transfer": "attendance load FILE --store FOLDER",
     "pupil_flags": "attendance load FILE --store FOLDER",
+    "admissions": "attendance load FILE --store FOLDER",
+    "support_groups": "attendance load FILE --store FOLDER",
     "portal_pupils": "attendance load FILE --store FOLDER --year 2024/25",
     "schools": "attendance load FILE --store FOLDER",
     "portal_summary": "attendance reconcile FILE --area NAME",
@@ -41,6 +52,8 @@ def recognisers() -> tuple[Recogniser, ...]:
         register_marks.recognise,
         transfer_file.recognise,
         portal.recognise,
+        support_groups.recognise,
+        school_offers.recognise,
         schools.recognise,
         published.recognise,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attendance_toolkit.errors import ReportError
 from attendance_toolkit.schema.coverage import Coverage
+from attendance_toolkit.schema.tables import PUPIL_TABLES
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ class ScreeningReport:
             unused = f.table.endswith("(not used)")
             kinds.setdefault("tables that are not used" if unused else f.census or f.says or f.layout, []).append(f)
         for kind, files in kinds.items():
-            pupils = sum(f.rows for f in files if f.table in ("pupilonroll", "pupilnolongeronroll", "pupil_flags"))
+            pupils = sum(f.rows for f in files if f.table in PUPIL_TABLES)
             rows = f", {_many(pupils, 'pupil row')}" if pupils else ""
             lines.append(f"  {kind}: {_many(len(files), 'file')}{rows}")
         return lines

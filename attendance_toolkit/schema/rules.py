@@ -72,6 +72,7 @@ school_missing        | columns      | blocking   | a register says which school
 session_header        | columns      | blocking   | the header of a column for one session is a day that exists
 marks_none            | population   | blocking   | a file of marks has marks that can be used
 school_la_unknown     | population   | warning    | a school of a list lies in a local authority this toolkit knows
+offer_conflict        | keys         | quarantine | a pupil has one offer of a school for a year, not two that differ
 key_repeated          | keys         | quarantine | a pupil key belongs to one pupil of a school
 pupil_repeated        | keys         | quarantine | a pupil is on the roll of a school once
 pupil_in_two_files    | keys         | quarantine | a pupil is on the roll of a school in one file only
@@ -105,6 +106,12 @@ register_code_old     | codes        | warning    | no register code is used aft
 mark_spreadsheet      | codes        | quarantine | no register code was turned into a number or date by a spreadsheet
 flag_value            | codes        | quarantine | a pupil flag is Yes or No
 flag_year             | codes        | quarantine | a pupil flag has an academic year
+offer_year            | codes        | quarantine | a school offer has the academic year of entry, or a day of it
+offer_blank           | codes        | quarantine | a school offer names the school
+offer_laestab         | codes        | quarantine | the school of an offer is the LAESTAB of a school of a local authority
+offer_urn             | codes        | quarantine | the school of an offer has a URN that is known from a list of schools
+support_year          | codes        | quarantine | a supported pupil has an academic year
+support_name          | codes        | quarantine | a group of supported pupils has a short name without a UPN
 sessions_not_number   | arithmetic   | quarantine | sessions are whole numbers
 sessions_negative     | arithmetic   | quarantine | sessions are not negative
 school_number         | arithmetic   | quarantine | pupils on roll, ages and percentages of a list of schools are numbers of 0 or more

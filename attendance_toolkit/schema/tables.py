@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 #: Ways a header is spelt in extracts and hand-made copies -> the name used here.
 ALIASES = {
@@ -26,11 +27,17 @@ class TableSpec:
     optional: tuple[str, ...] = ()
     respelt: tuple[str, ...] = ()
     """Optional columns that are asked for where a header is nearly one of them."""
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Ways a header of this table alone may be spelt, without capitals, blanks and hyphens."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is read."""
         return (*self.required, *self.expected, *self.optional)
+
+    def name_of(self, header: str) -> str:
+        """Return the name used here for a header without capitals, blanks and hyphens."""
+        return self.aliases.get(header) or ALIASES.get(header, header)
 
 
 _SESSION_TOTALS = tuple(
@@ -146,6 +153,8 @@ UNUSED_TABLES = (
     "workplacementoffroll",
 )
 
+#: Tables with a row for each pupil: their rows are what a load counts.
+PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll", "pupil_flags", "admissions", "support_groups")
 _FLAGS = ("looked_after", "social_worker")
 PUPIL_FLAGS = TableSpec("pupil_flags", "", ("upn", "academic_year"), (), _FLAGS, _FLAGS)
 

@@ -1,4 +1,4 @@
-"""What a load hands to the store: sessions, records of characteristics, and flags.
+"""What a load hands to the store: sessions, records of characteristics, flags, school offers and supported pupils.
 
 The records and flags of every return are kept in the store, since a later return may change which of them
 describes a pupil in a year. Sessions are kept in PUPIL_TERM itself: a return's own are known by their half
@@ -6,6 +6,8 @@ terms and schools.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import duckdb
 
@@ -51,6 +53,24 @@ FLAG_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "looked_after": "VA
 DESTINATION_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "laestab": "INTEGER"}
 #: Pupils given support in an academic year, by the name of the group.
 SUPPORT_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "support_group": "VARCHAR"}
+
+
+@dataclass(frozen=True)
+class ListPart:
+    """Where rows of a kind of list of pupils go: from a working table to a folder of the store, by academic year."""
+
+    table: str
+    folder: str
+    columns: dict[str, str]
+    keys: tuple[str, ...] = ("upn", "academic_year")
+    """What a row stands for: a new row takes the place of the store's own with the same."""
+
+
+LIST_PARTS = (
+    ListPart("flag_parts", "flags", FLAG_COLUMNS),
+    ListPart("destination_parts", "destinations", DESTINATION_COLUMNS),
+    ListPart("support_parts", "support_groups", SUPPORT_COLUMNS, ("upn", "academic_year", "support_group")),
+)
 
 #: Where sessions come from, the most trusted first. Those of one school and term are never added across collections.
 COLLECTIONS = ("census", "register", "portal", "transfer")

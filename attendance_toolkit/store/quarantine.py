@@ -40,7 +40,7 @@ part of the store that has them. Only the person who loads the data needs it; do
 
 summary.csv    how many rows of which file were set aside, and why; no pupil is in it
 2024-spring/   for example: one file for each file of the spring 2024 census that had such rows, with all of its columns
-pupil_flags/   the same for files of pupil flags
+pupil_flags/   the same for files of pupil flags; admissions/ for school offers, support_groups/ for supported pupils
 
 Six columns were added: quarantine_table, quarantine_file and quarantine_row (where the row is: the line, the header being
 line 1), quarantine_school, quarantine_rules and quarantine_reason (why it was set aside). A pupil's session
@@ -58,7 +58,7 @@ class AsideFile:
     """Rows of one file that were set aside, written out."""
 
     census: str
-    """Name of the census; empty for pupil flags."""
+    """Name of the census; empty for lists of pupils (flags, school offers, supported pupils)."""
     table: str
     file: str
     sha256: str
@@ -132,9 +132,9 @@ def merge_quarantine(
             })  # fmt: skip
 
     def take(place: tuple[str, str, str]) -> Path:
-        census, file, _ = place
+        census, file, table = place
         name = Path(file)
-        here = Path(census or "pupil_flags", name.stem + ".csv")
+        here = Path(census or table, name.stem + ".csv")
         number = 1
         while here in taken:
             number += 1

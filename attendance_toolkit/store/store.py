@@ -168,6 +168,8 @@ class Store:
             return self.connection().sql(f"SELECT {empty} WHERE false")
         return self.connection().sql(
             f"SELECT {columns} FROM {parquet(files)} WHERE academic_year = {int(academic_year)} AND nc_year IS NOT NULL"
+            # Who left in the summer is in the return of the autumn, with the year group they left.
+            " AND nc_year IS DISTINCT FROM nc_year_before"
         )
 
     def support_groups(self) -> duckdb.DuckDBPyRelation:

@@ -19,7 +19,7 @@ from attendance_toolkit.errors import StoreError
 from attendance_toolkit.schema.census import Census
 from attendance_toolkit.store._files import copy, link_tree, parquet
 from attendance_toolkit.store.identifiers import digesting
-from attendance_toolkit.store.parts import COLLECTIONS, FLAG_COLUMNS, RECORD_COLUMNS, make_collected_tables
+from attendance_toolkit.store.parts import COLLECTIONS, LIST_PARTS, RECORD_COLUMNS, ListPart, make_collected_tables
 from attendance_toolkit.store.pupil_terms import merge_pupil_terms as _merge_pupil_terms
 from attendance_toolkit.store.pupil_terms import wholly_replaced
 from attendance_toolkit.store.quarantine import NOTE, AsideFile, merge_quarantine
@@ -131,7 +131,7 @@ def write_load(
     Parameters
     ----------
     con
-        Connection with ``session_parts``, ``record_parts`` and ``flag_parts``.
+        Connection with ``session_parts``, ``record_parts`` and the tables of ``store.parts.LIST_PARTS``.
     replaced
         Census -> schools (LAESTAB) whose rows are replaced by this load.
     loads
@@ -155,7 +155,8 @@ def write_load(
             _note_replaced(con, replaced)
             schools |= wholly_replaced(con, root, manifest)
             _merge_records(con, root, prepared, schools)
-            _merge_flags(con, root, prepared)
+            for part in LIST_PARTS:
+                _merge_list(con, root, prepared, part)
             if schools_listed is not None:
                 from attendance_toolkit.store.schools import merge_schools  # here: it loads pandas
 
@@ -204,7 +205,7 @@ def _identifiers_written(
         yield lambda: {**counted.result(), "is_complete": is_complete}
 
 
-# ---- records and flags -------------------------------------------------------------------------------
+# ---- records and lists of pupils -------------------------------------------------------------------------------
 
 
 def _note_replaced(con: duckdb.DuckDBPyConnection, replaced: dict[Census, set[int]]) -> None:
@@ -261,15 +262,16 @@ def _merge_collected_records(con: duckdb.DuckDBPyConnection, root: Path, prepare
         copy(con, f"SELECT * FROM ({sql}) ORDER BY upn, place", prepared / place)
 
 
-def _merge_flags(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path) -> None:
-    names = ", ".join(FLAG_COLUMNS)
-    for (year,) in con.execute("SELECT DISTINCT academic_year FROM flag_parts ORDER BY 1").fetchall():
-        place = Path("parts", "flags", f"academic_year={year}", "part.parquet")
-        sql = f"SELECT {names} FROM flag_parts WHERE academic_year = {year}"
+def _merge_list(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, part: ListPart) -> None:
+    """Put the load's rows of a kind of list in the place of those of the same pupil and year (and group)."""
+    names = ", ".join(part.columns)
+    for (year,) in con.execute(f"SELECT DISTINCT academic_year FROM {part.table} ORDER BY 1").fetchall():
+        place = Path("parts", part.folder, f"academic_year={year}", "part.parquet")
+        sql = f"SELECT {names} FROM {part.table} WHERE academic_year = {year}"
         if (root / place).is_file():
             old = parquet([root / place])
-            sql += f" UNION ALL SELECT {names} FROM {old} ANTI JOIN flag_parts USING (upn, academic_year)"
-        copy(con, f"SELECT * FROM ({sql}) ORDER BY upn", prepared / place)
+            sql += f" UNION ALL SELECT {names} FROM {old} ANTI JOIN {part.table} USING ({', '.join(part.keys)})"
+        copy(con, f"SELECT * FROM ({sql}) ORDER BY {', '.join(part.keys)}", prepared / place)
 
 
 # ---- manifest and exchange -------------------------------------------------------------------------

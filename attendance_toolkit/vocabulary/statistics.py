@@ -107,6 +107,7 @@ _MODELLED = (
     _modelled("observed_over_expected_severe", "Found over forecast severe absentees", "ratio", 2),
     _modelled("transition_coefficient", "Coefficient, logit scale", "logit", 2, behind="persistent_absentees"),
     # Pupils given support: how they were, what pupils chosen alike came to without support, and the difference.
+    _modelled("absence_after", "Overall absence after the step", "percent", 1, behind="enrolments"),
     _modelled("support_change", "Change of the supported pupils", "points", 1, behind="enrolments"),
     _modelled("support_expected_change", "Change expected without support", "points", 1, behind="enrolments"),
     _modelled("support_effect", "Change beyond what was expected", "points", 1, behind="enrolments"),

@@ -101,7 +101,8 @@ def _pupil_terms(store: Path) -> list[str]:
     try:
         rows = opened.pupil_terms()
         place = rows.columns.index("laestab")
-        return sorted(map(str, (row for row in rows.fetchall() if row[place] != OTHER)))
+        listed = [*opened.destinations().fetchall(), *opened.support_groups().fetchall()]
+        return sorted(map(str, [row for row in rows.fetchall() if row[place] != OTHER] + listed))
     finally:
         opened.close()
 
@@ -271,6 +272,20 @@ def _census(first: str, term: str = "spring") -> Files:
 def _flags() -> Files:
     rows = [f"{upn},2023/24,{'Yes' if n % 2 else 'No'},No" for n, upn in enumerate(UPNS[:4])]
     return {"flags.csv": text(["UPN,academic_year,looked_after,social_worker", *rows]), **_census("pupilonroll")}
+
+
+def _offers() -> Files:
+    rows = [f"{upn},2024/25,{ESTAB + n % 2},Ash School" for n, upn in enumerate(UPNS)]
+    return {"offers.csv": text(["UPN,academic_year,offered_laestab,offered_school", *rows])}
+
+
+def _supported() -> Files:
+    rows = [f"{upn},2023/24,{'Breakfast club' if n % 2 else 'Transition mentors'},2" for n, upn in enumerate(UPNS)]
+    return {"supported.csv": text(["UPN,academic_year,support_group,meetings", *rows])}
+
+
+def _offers_workbook() -> Files:
+    return {"offers.xlsx": workbook(csv.reader(io.StringIO(_offers()["offers.csv"].decode())))}
 
 
 def _pupil_list() -> Files:
@@ -561,6 +576,10 @@ INPUTS: tuple[Input, ...] = (
     Input("census_sessions", lambda: _census("termlysessiondetailsonroll"), loaded(), "sessions", "pupilonrolltableid",
           "attendancereason", UPNS, every=16),
     Input("pupil_flags", _flags, loaded(), "looked_after", "UPN", "academic_year", UPNS, every=16),
+    Input("school_offers", _offers, loaded(), "offered_laestab", "UPN", "academic_year", UPNS, every=16),
+    Input("school_offers_workbook", _offers_workbook, loaded(), pupils=UPNS, shape="binary", every=3),
+    # The name of a group is free text: there is no number in the list.
+    Input("support_groups", _supported, loaded(), "", "UPN", "academic_year", UPNS, every=16),
     Input("census_flat", _flat, loaded(census="autumn 2017"), "TermlySessionsPossible", "UPN", "EnrolStatus", UPNS, every=16),
     Input("census_xml", _xml, loaded(), pupils=UPNS, shape="xml", every=6),
     Input("transfer_file", _ctf, loaded(), pupils=UPNS, shape="xml", every=6),

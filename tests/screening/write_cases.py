@@ -200,6 +200,33 @@ case("flag_value", _only("flags.csv", FLAGS + make_upn(0).encode() + b",2023/24,
      _only("flags.csv", FLAGS + make_upn(0).encode() + b",2023/24,Yes,No\n"))  # fmt: skip
 case("flag_year", _only("flags.csv", FLAGS + make_upn(0).encode() + b",2023,Yes,No\n"),
      _only("flags.csv", FLAGS + make_upn(0).encode() + b",202324,Yes,No\n"))  # fmt: skip
+
+
+def _list(name: str, header: str, *rows: str) -> Case:
+    lines = [header, *(f"{make_upn(number)},{row}" for number, row in enumerate(rows))]
+    return _only(name, ("\n".join(lines) + "\n").encode())
+
+
+def _offer(*rows: str, header: str = "UPN,Academic year,Offered LAESTAB") -> Case:
+    return _list("offers.csv", header, *rows)
+
+
+def _supported(*rows: str) -> Case:
+    return _list("support.csv", "upn,academic_year,support_group", *rows)
+
+
+case("offer_conflict", _only("offers.csv", b"upn,academic_year,offered_laestab\n" + b"".join(
+         make_upn(0).encode() + row for row in (b",2024/25,9814001\n", b",2024/25,9814002\n"))),
+     _only("offers.csv", b"upn,academic_year,offered_laestab\n" + b"".join(
+         make_upn(0).encode() + row for row in (b",2024/25,9814001\n", b",2025/26,9814002\n"))))  # fmt: skip
+case("offer_year", _offer("2024/25,9814001", "2024,9814001"), _offer("2024/25,9814001", "202425,981/4001"))
+case("offer_blank", _offer("2024/25,9814001", "2024/25,"), _offer("2024/25,9814001", "2024/25,9814002"))
+case("offer_laestab", _offer("2024/25,9.81E+06"), _offer("2024/25,981 4001"))
+case("offer_urn", _offer("2024/25,123456", header="upn,academic_year,offered_urn"),
+     _offer("2024,9814001", header="upn,year_of_entry,allocated_school_dfe_number"))  # fmt: skip
+case("support_year", _supported("2023,Transition mentors"), _supported("2023/24,Transition mentors"))
+case("support_name", _supported("2023/24,Transition mentors", "2023/24, "),
+     _supported("2023/24,Transition mentors", "2023/24,Breakfast club"))  # fmt: skip
 # ---- arithmetic
 case(
     "sessions_not_number", changed(ON, 1, termlysessionspossible="12.5"), changed(ON, 1, termlysessionspossible="12.0")

@@ -18,7 +18,7 @@ from attendance_toolkit.schema.census import Carried, Census
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.schema.rules import RULES, Advice
 from attendance_toolkit.schema.tables import NAME_COLUMNS
-from attendance_toolkit.store.parts import FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
+from attendance_toolkit.store.parts import LIST_PARTS, RECORD_COLUMNS, SESSION_COLUMNS
 
 #: Columns of a pupil row in the working tables -> the extract's name, for pupils on and off the roll.
 PUPIL_COLUMNS = {
@@ -229,4 +229,5 @@ def make_working_tables(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE TEMP TABLE map_upn (code VARCHAR, state TINYINT, pseudonym BIGINT)")
     con.execute(f"CREATE TEMP TABLE session_parts ({columns(SESSION_COLUMNS)})")
     con.execute(f"CREATE TEMP TABLE record_parts ({columns(RECORD_COLUMNS)})")
-    con.execute(f"CREATE TEMP TABLE flag_parts ({columns(FLAG_COLUMNS)})")
+    for part in LIST_PARTS:
+        con.execute(f"CREATE TEMP TABLE {part.table} ({columns(part.columns)})")

@@ -8,6 +8,7 @@ from attendance_toolkit.loaders.synthetic._census_files import write_census_file
 from attendance_toolkit.loaders.synthetic._cohort import SEED, SyntheticCohort, generate, make_synthetic
 from attendance_toolkit.loaders.synthetic._flat_files import write_flat_files
 from attendance_toolkit.loaders.synthetic._parameters import CODES, parameters
+from attendance_toolkit.loaders.synthetic._pupil_lists import write_admissions, write_support_groups
 from attendance_toolkit.loaders.synthetic._register_files import write_register_files
 from attendance_toolkit.loaders.synthetic._transfer_files import write_transfer_files
 from attendance_toolkit.loaders.synthetic._xml_files import write_xml_returns
@@ -19,9 +20,11 @@ __all__ = [
     "generate",
     "make_synthetic",
     "parameters",
+    "write_admissions",
     "write_census_files",
     "write_flat_files",
     "write_register_files",
+    "write_support_groups",
     "write_transfer_files",
     "write_xml_returns",
 ]

@@ -3,38 +3,28 @@
 # Names and levels in the SQL are the vocabulary's own; values from files are never put into it.
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from attendance_toolkit.errors import NoDataError, ParameterError, VocabularyError, did_you_mean
+from attendance_toolkit.errors import NoDataError, ParameterError, did_you_mean
 from attendance_toolkit.metrics.cells import DFE_RULES, InclusionRules, enrolment_years
 from attendance_toolkit.metrics.following.followed import FOLLOWED_BY, Array, Followed, Period
-from attendance_toolkit.vocabulary import columns as c
+from attendance_toolkit.metrics.packing import (
+    LEVELS,
+    SCHOOLS,
+    Columns,
+    checked_levels,
+    columns_of,
+    listed,
+    packed_sql,
+    unpacked,
+)
 from attendance_toolkit.vocabulary.calendar import TERMS, WHOLE_YEAR
 
-#: Characteristics pupils can be followed with, and their levels as they are in the store.
-LEVELS = {
-    "phase": c.PHASES,
-    "nc_year": c.NC_YEARS,
-    "fsm_eligible": c.FSM_STATUSES,
-    "sen_provision": c.SEN_PROVISIONS,
-    "sex": c.SEXES,
-    "fsm6": c.FSM6_STATUSES,
-    "ethnicity_major": c.ETHNICITY_MAJOR,
-    "first_language": c.LANGUAGES,
-    "looked_after": c.YES_NO,
-    "social_worker": c.YES_NO,
-}
 USUAL = ("phase", "nc_year", "fsm_eligible", "sen_provision", "sex")
-_LA_CODE = re.compile(r"[A-Z]\d{8}")
-_AGES = 128
-_SCHOOLS = 10_000_000
-Columns = dict[str, Array]
 
 
 def follow_pupils(
@@ -85,7 +75,7 @@ def follow_pupils(
     levels = {name: LEVELS[name] for name in characteristics}
     rows = duckdb.connect().from_df(pupil_terms) if isinstance(pupil_terms, pd.DataFrame) else pupil_terms
     periods = _periods(rows, by)
-    la_codes = _checked_levels(rows, levels)
+    la_codes = checked_levels(rows, levels)
     here = la_codes if members is None else tuple(code for code in la_codes if code in members)
     if not here:
         raise NoDataError(
@@ -107,28 +97,6 @@ def _periods(rows: duckdb.DuckDBPyRelation, by: str) -> tuple[Period, ...]:
     return tuple(Period(year, TERMS[term]) for year, term in kept)
 
 
-def _checked_levels(rows: duckdb.DuckDBPyRelation, levels: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the authorities of the rows, once they and all levels are known to be well-formed."""
-    names = ["la_code", *levels]
-    (lists,) = rows.aggregate(", ".join(f"list(DISTINCT {name})" for name in names)).fetchall()
-    found = {
-        name: {value for value in values or () if value is not None} for name, values in zip(names, lists, strict=True)
-    }
-    for name, allowed in levels.items():
-        wrong = sorted(found[name].difference(allowed))
-        if wrong:
-            raise VocabularyError(f"'{wrong[0]}' is not a level of {name}. Use one of: {', '.join(allowed)}.")
-    codes = sorted(found["la_code"])
-    for code in codes:
-        if not _LA_CODE.fullmatch(code):
-            raise VocabularyError(f"'{code}' is not the nine-character code of a local authority, such as E08000009.")
-    return tuple(codes)
-
-
-def _listed(values: Sequence[str]) -> str:
-    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
-
-
 def _query(
     rows: duckdb.DuckDBPyRelation,
     by: str,
@@ -143,24 +111,19 @@ def _query(
     gives all of them by one ``arg_max`` of integers. Terms are 1 to 3, 4 for a whole year and 0 if pupils are followed
     by year.
     """
-    packed = f"laestab::BIGINT * {len(la_codes)} + list_position({_listed(la_codes)}, la_code) - 1"
-    for name, allowed in levels.items():
-        level = f"coalesce(list_position({_listed(allowed)}, {name}), {allowed.index('Unknown') + 1}) - 1"
-        packed = f"({packed}) * {len(allowed)} + {level}"
-    packed = f"({packed}) * {_AGES} + coalesce(age + 1, 0)"
-    is_here = f"list_contains({_listed(here)}, la_code)"
-    coded = rows.project(f"*, ({packed})::BIGINT AS packed, {is_here} AS is_here")
+    is_here = f"list_contains({listed(here)}, la_code)"
+    coded = rows.project(f"*, {packed_sql(la_codes, levels)} AS packed, {is_here} AS is_here")
     area, period = coded.filter("is_here"), []
     if by == "term":
         area, period = area.filter(f"term <> '{WHOLE_YEAR}'"), ["term"]
-    term = f"list_position({_listed((*TERMS, WHOLE_YEAR))}, term)" if by == "term" else "0"
+    term = f"list_position({listed((*TERMS, WHOLE_YEAR))}, term)" if by == "term" else "0"
     counted = (
         enrolment_years(area, [*period, "packed"], rules=rules)
         .to_native()
         .aggregate(
             f"upn, academic_year, {term} AS term, sum(possible)::INTEGER AS possible,"
             " sum(authorised + unauthorised)::INTEGER AS missed,"
-            f" arg_max(packed, possible * {2 * _SCHOOLS} - laestab) AS packed",
+            f" arg_max(packed, possible * {2 * SCHOOLS} - laestab) AS packed",
             ", ".join(["upn", "academic_year", *period]),
         )
         .to_arrow_table()
@@ -183,11 +146,7 @@ def _query(
         )
     )
     assert others is not None  # it is a SELECT
-    return _columns_of(counted), _columns_of(others.to_arrow_table())
-
-
-def _columns_of(table: pa.Table) -> Columns:
-    return {name: table[name].to_numpy() for name in table.column_names}
+    return columns_of(counted), columns_of(others.to_arrow_table())
 
 
 def _wide(
@@ -223,7 +182,7 @@ def _wide(
 
     elsewhere = (possible == 0) & (has_sessions | (elsewhere & ~here))
     on_roll = (possible > 0) | (here & ~elsewhere)
-    codes, la, laestab, age = _unpacked(np.where(on_roll, packed, -1), levels, len(la_codes))
+    codes, la, laestab, age = unpacked(np.where(on_roll, packed, -1), levels, len(la_codes))
     age = _ages(age, periods)
     return Followed(
         pupils, periods, possible, missed, on_roll, elsewhere, laestab, la, la_codes, age, codes, levels, rules
@@ -241,24 +200,6 @@ def _places(found: Columns, periods: tuple[Period, ...]) -> Array:
     year = np.minimum(np.searchsorted(years, found["academic_year"]), len(years) - 1)
     places: Array = np.where(years[year] == found["academic_year"], place[year, found["term"]], -1)
     return places
-
-
-def _unpacked(
-    packed: Array, levels: Mapping[str, tuple[str, ...]], authorities: int
-) -> tuple[dict[str, Array], Array, Array, Array]:
-    """Return the characteristics, authority, school and age that were packed into whole numbers; -1 where there are none."""
-    is_there = packed >= 0
-
-    def part(size: int, kind: type) -> Array:
-        nonlocal packed
-        packed, rest = np.divmod(packed, size)
-        return np.where(is_there, rest, -1).astype(kind)
-
-    age = part(_AGES, np.int16) - 1
-    found = {name: part(len(allowed), np.int8) for name, allowed in reversed(list(levels.items()))}
-    la = part(authorities, np.int16)
-    laestab = np.where(is_there, packed, 0).astype(np.int32)
-    return {name: found[name] for name in levels}, la, laestab, np.maximum(age, -1)
 
 
 def _ages(age: Array, periods: tuple[Period, ...]) -> Array:

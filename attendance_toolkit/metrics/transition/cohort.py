@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance_toolkit.errors import ParameterError, did_you_mean
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import NC_YEARS, PHASES
 
@@ -19,6 +21,35 @@ Array = NDArray[Any]
 ENOUGH_SESSIONS = 50
 #: Phases of mainstream schools. An all-through school is secondary.
 MAINSTREAM_PHASES = ("Primary", "Secondary")
+MAINSTREAM_CODES = tuple(PHASES.index(name) for name in MAINSTREAM_PHASES)
+#: Characteristics of a cohort's pupils.
+CHARACTERISTICS = ("fsm_eligible", "sen_provision", "sex", "ethnicity_major")
+#: Years no step begins or ends in: 2019/20 has no whole year (schools closed to most pupils in March 2020), and in 2020/21
+#: pupils kept at home by coronavirus were not absent (code X; schools closed to most in early 2021). DfE, Pupil absence
+#: statistics: data guidance.
+LEFT_OUT_YEARS = (201920, 202021)
+_STEPS = ("R", *(str(number) for number in range(1, 14)))
+LAST_YEAR_GROUP = _STEPS[-1]
+
+
+def next_year_group(year_group: str) -> str:
+    """Return the year group that follows in the school system.
+
+    Raises
+    ------
+    ParameterError
+        No year group follows it.
+
+    >>> next_year_group("6"), next_year_group("R")
+    ('7', '1')
+    """
+    steps = dict(pairwise(_STEPS))
+    if year_group not in steps:
+        raise ParameterError(
+            f"'{year_group}' is not a year group that another follows.{did_you_mean(year_group, steps)}"
+            f" Use one of: {', '.join(steps)}."
+        )
+    return steps[year_group]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +67,15 @@ class Later:
     period_possible, period_missed
         (N, P) int32 sessions by period.
     laestab, la
-        (N,) int32 school with most possible sessions (0: none) and int16 position of its authority (-1: none).
+        (N,) int32 school with most possible sessions (0: none) and int16 position of its authority (-1: none). Of a
+        pupil on a roll without a session that counts: the school of the first row.
     phase
         (N,) int8 position in ``PHASES`` of that school; -1 for none.
     year_group
         (N,) int8 position in ``NC_YEARS``; -1 for a pupil on no roll.
     is_whole
-        Whether every term of the year has sessions: a year that has just begun is tracked, not compared.
+        Whether every term that the year before the step has (all three, if that is known as a whole only) has sessions: a
+        year that has just begun is tracked, not compared.
     joined
         Pupils of the later year group who were not in the cohort, as a cohort of the later year of their own: its
         ``possible`` and ``missed`` are those of the later year. It has no ``later``.
@@ -78,19 +111,23 @@ class StepCohort:
     pupils
         (N,) int64 pseudonyms, sorted.
     terms
-        Terms with sessions in the data, in the order of time.
+        Terms with sessions in the data, in the order of time. The last may be "year": sessions known for the whole year
+        only, of pupils who have none in the terms.
     possible, missed
-        (N, T) int32 sessions by term, of all schools of the store together.
+        (N, T) int32 sessions by term, of all schools of the store together, special schools and referral units included.
     earlier_possible, earlier_missed
-        (N,) int32 sessions of the academic year before; 0 for a pupil without.
+        (N,) int32 sessions of the academic year before; 0 for a pupil without, and of ``LEFT_OUT_YEARS``.
     laestab, la
-        (N,) int32 school with most possible sessions, and int16 position of its authority in ``la_codes``.
+        (N,) int32 mainstream school with most possible sessions, and int16 position of its authority in ``la_codes``.
     la_codes
         Nine-character codes of the authorities of the store.
     codes, levels
         Characteristic -> (N,) int8 positions in its levels (``CHARACTERISTICS``), as the year before the step has them.
     destination, destination_source
-        (N,) int32 LAESTAB of the school after the step (0: not known), and int8 position in ``DESTINATION_SOURCES``.
+        (N,) int32 LAESTAB of the mainstream school after the step (0: not known, or not a mainstream one), and int8 position
+        in ``DESTINATION_SOURCES``.
+    offered
+        (N,) int32 LAESTAB of the school offered for the year after the step, as known in the spring; 0 for none.
     later
         What came of the pupils; None while the store has nothing later.
     """
@@ -111,6 +148,7 @@ class StepCohort:
     levels: Mapping[str, tuple[str, ...]]
     destination: Array
     destination_source: Array
+    offered: Array
     later: Later | None = None
 
     @property
@@ -139,10 +177,9 @@ class StepCohort:
         later = self.later
         if later is None or not later.is_whole:
             return np.zeros(len(self.pupils), bool)
-        mainstream = [PHASES.index(name) for name in MAINSTREAM_PHASES]
         found: Array = (
             (later.year_group == NC_YEARS.index(self.to_year))
-            & np.isin(later.phase, mainstream)
+            & np.isin(later.phase, MAINSTREAM_CODES)
             & (self.year_possible >= ENOUGH_SESSIONS)
             & (later.possible >= ENOUGH_SESSIONS)
         )
@@ -168,5 +205,6 @@ class StepCohort:
             self, pupils=self.pupils[keep], possible=self.possible[keep], missed=self.missed[keep],
             earlier_possible=self.earlier_possible[keep], earlier_missed=self.earlier_missed[keep],
             laestab=self.laestab[keep], la=self.la[keep], codes={name: of[keep] for name, of in self.codes.items()},
-            destination=self.destination[keep], destination_source=self.destination_source[keep], later=later,
+            destination=self.destination[keep], destination_source=self.destination_source[keep],
+            offered=self.offered[keep], later=later,
         )  # fmt: skip

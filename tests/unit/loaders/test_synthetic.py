@@ -14,7 +14,14 @@ import pandas as pd
 import pytest
 
 from attendance_toolkit.errors import ParameterError, UnknownAreaError
-from attendance_toolkit.loaders.synthetic import CODES, generate, make_synthetic, write_census_files
+from attendance_toolkit.loaders.synthetic import (
+    CODES,
+    generate,
+    make_synthetic,
+    write_admissions,
+    write_census_files,
+    write_support_groups,
+)
 from attendance_toolkit.vocabulary.areas import area_of_laestab, find_area
 from attendance_toolkit.vocabulary.register_codes import classify_code
 
@@ -29,8 +36,13 @@ def cohort():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, cohort):
     target = tmp_path_factory.mktemp("synthetic")
-    write_census_files(cohort, target)
+    write_all(cohort, target)
     return target
+
+
+def write_all(cohort, target: Path) -> None:
+    for write in (write_census_files, write_admissions, write_support_groups):
+        write(cohort, target)
 
 
 def digests(folder: Path, pattern: str = "*") -> dict[str, str]:
@@ -51,7 +63,7 @@ def read(folder: Path, pattern: str) -> pd.DataFrame:
 
 
 def test_same_seed_same_bytes(folder, tmp_path):
-    write_census_files(generate("small", areas=AREAS), tmp_path)
+    write_all(generate("small", areas=AREAS), tmp_path)
     assert digests(tmp_path) == digests(folder)
 
 
@@ -368,6 +380,82 @@ def test_flags_file(folder, cohort):
     assert set(flags["looked_after"]) <= {"Yes", "No"}
     assert not flags.duplicated(["upn", "academic_year"]).any()
     assert set(flags["academic_year"]) == {"202122", "202223", "202324"}
+
+
+# Lists of pupils
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """The lists of one authority of the size of the demonstration, with the cohort they are of."""
+    cohort = generate("sample", areas=["Irwell Bank"])
+    target = tmp_path_factory.mktemp("lists")
+    write_admissions(cohort, target)
+    write_support_groups(cohort, target)
+    return cohort, target
+
+
+def secondary_entrants(cohort, year: int) -> pd.DataFrame:
+    """Return who enters Year 7 of a secondary school in a September, told from the stays by pandas."""
+    stays = cohort.enrolments.merge(cohort.schools[["laestab", "phase"]], on="laestab")
+    stays["upn"] = cohort.pupils["upn"].to_numpy()[stays["pupil"]]
+    stays["reception_year"] = cohort.pupils["reception_year"].to_numpy()[stays["pupil"]]
+    stays = stays[(stays["phase"] == "SS") & (stays["reception_year"] == year // 100 - 7) & ~stays["is_subsidiary"]]
+    return stays[stays["entry_date"].between(f"{year // 100}-08-01", f"{year // 100}-09-30")]
+
+
+def test_offers_are_mostly_of_the_school_pupils_come_to(listed):
+    cohort, folder = listed
+    offers = read(folder, "989_school_offers.csv")
+    assert set(offers["academic_year"]) == {"202122", "202223", "202324", "202425"}
+    assert not offers.duplicated(["upn", "academic_year"]).any()
+    assert set(offers["offered_laestab"]) <= set(
+        cohort.schools.loc[cohort.schools["phase"] == "SS", "laestab"].astype(str)
+    )
+    everyone = pd.concat(
+        [secondary_entrants(cohort, int(y)).assign(academic_year=y) for y in set(offers["academic_year"])]
+    )
+    both = everyone.merge(offers, on=["upn", "academic_year"], how="outer", indicator=True)
+    assert not (both["_merge"] == "right_only").any()
+    # 2% and 3% of 1,600: within three standard errors.
+    missing = (both["_merge"] == "left_only").mean()
+    found = both[both["_merge"] == "both"]
+    other = (found["laestab"].astype(int) != found["offered_laestab"].astype(int)).mean()
+    assert missing == pytest.approx(0.03, abs=3 * (0.03 * 0.97 / len(both)) ** 0.5)
+    assert other == pytest.approx(0.02, abs=3 * (0.02 * 0.98 / len(found)) ** 0.5)
+
+
+def test_supported_pupils_were_persistently_absent_in_year_6(listed):
+    cohort, folder = listed
+    supported = read(folder, "989_support_groups.csv")
+    assert supported[["academic_year", "support_group"]].drop_duplicates().to_numpy().tolist() == [
+        ["202324", "Transition mentors"]
+    ]
+    assert supported["upn"].nunique() == len(supported) == 28
+    assert set(supported["upn"]) <= set(secondary_entrants(cohort, 202324)["upn"])
+    rows = cohort.sessions[cohort.sessions["academic_year"] == 202223]
+    codes = {"absent": list("IMRSTHECGUON"), "possible": [*"/\\LBJPVW", *"IMRSTHECGUON"]}
+    sums = pd.DataFrame({name: rows[listed].sum(axis=1) for name, listed in codes.items()})
+    sums["upn"] = cohort.pupils["upn"].to_numpy()[cohort.enrolments["pupil"].to_numpy()[rows["enrolment"]]]
+    sums = sums.groupby("upn").sum()
+    share = sums["absent"] / sums["possible"]
+    assert share.loc[supported["upn"]].min() >= 0.1
+    # Chosen among all of them, not the most absent ones.
+    entrants = share.reindex(secondary_entrants(cohort, 202324)["upn"]).dropna()
+    eligible = entrants[entrants >= 0.1]
+    assert len(eligible) > 28
+    assert eligible.drop(supported["upn"]).max() > share.loc[supported["upn"]].min()
+
+
+def test_no_supported_pupils_without_both_years(tmp_path):
+    assert write_support_groups(generate("small", areas=["Irwell Bank"], last_year="2022/23"), tmp_path) == []
+
+
+def test_offers_do_not_depend_on_the_years_asked_for(folder, tmp_path):
+    write_admissions(generate("small", areas=["Irwell Bank"], first_year="2022/23", last_year="2022/23"), tmp_path)
+    every = (folder / "989_school_offers.csv").read_text(encoding="utf-8").splitlines()
+    one = (tmp_path / "989_school_offers.csv").read_text(encoding="utf-8").splitlines()
+    assert one[1:] == [line for line in every if line.split(",")[1] in ("202223", "202324")]
 
 
 def test_no_real_authority_in_any_file(folder):
