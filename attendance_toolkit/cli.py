@@ -20,16 +20,12 @@ from typing import Any, NoReturn
 import click
 
 from attendance_toolkit import __version__
+from attendance_toolkit.cli_options import KEY, day, default_key
+from attendance_toolkit.cli_priority import priority
 from attendance_toolkit.errors import AttendanceError, NoDataError
 from attendance_toolkit.vocabulary.audiences import AUDIENCES
 from attendance_toolkit.vocabulary.calendar import TERMS
 
-_KEY = click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="File of the secret key for pseudonyms, outside the store; made on first use. Default: in your home folder.",
-)
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -73,6 +69,9 @@ def main() -> None:
     """School attendance and absence deep dives, one command per local authority."""
 
 
+main.add_command(priority)
+
+
 @main.command()
 @_FILES
 @_what_files_do_not_say
@@ -100,7 +99,7 @@ def screen(
 @click.option(
     "--store", required=True, type=click.Path(path_type=Path), help="Folder of the store; made if it is not there."
 )
-@_KEY
+@KEY
 @_what_files_do_not_say
 def load(
     files: Sequence[Path],
@@ -118,7 +117,7 @@ def load(
         result = load_files(
             list(files),
             store,
-            key_file=key or _default_key(),
+            key_file=key or default_key(),
             census=census or None,
             la=la,
             academic_year=year or None,
@@ -164,10 +163,6 @@ def _manifest_of(store: Path | None) -> bytes | None:
         return (store / "manifest.json").read_bytes() if store is not None else None
     except OSError:
         return None
-
-
-def _default_key() -> Path:
-    return Path.home() / ".attendance-toolkit" / "pseudonym.key"
 
 
 @main.command("list")
@@ -217,7 +212,7 @@ _RESTRICTED = click.option(
 )
 @_POLICY
 @_RESTRICTED
-@_KEY
+@KEY
 @click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
 @click.option("--workers", type=click.IntRange(1), default=min(3, (os.cpu_count() or 1) + 1), show_default=True)
 @click.option("--fork/--no-fork", default=None, help="Fork kernels from one process; by default where the system can.")
@@ -333,7 +328,7 @@ def make_reports(
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--store", type=click.Path(path_type=Path), default=None, help="Store of the pupils to look for.")
-@_KEY
+@KEY
 @click.option(
     "--restricted",
     type=click.Path(path_type=Path),
@@ -378,7 +373,7 @@ def check(path: Path, store: Path | None, key: Path | None, restricted: Path | N
     type=click.Path(path_type=Path),
     help="Your own extract once more, to put UPNs and names in place of pseudonyms. May be given again.",
 )
-@_KEY
+@KEY
 @click.option("--csv", "is_csv", is_flag=True, help="CSV files alone, no workbooks.")
 def lists(
     kind: str,
@@ -393,17 +388,11 @@ def lists(
     is_csv: bool,
 ) -> None:
     """Write lists of pupils, one for each school, into the restricted folder and nowhere else."""
-    from datetime import date
-
-    from attendance_toolkit.errors import ParameterError
     from attendance_toolkit.reporting.lists import write_lists
     from attendance_toolkit.reporting.restricted import open_restricted
     from attendance_toolkit.store import Store
 
-    try:
-        last = date.fromisoformat(until)
-    except ValueError:
-        raise ParameterError(f"'{until}' is not a date. Write it as 2026-07-31.") from None
+    last = day(until)
     made = write_lists(
         Store.open(store),
         kind,
@@ -413,7 +402,7 @@ def lists(
         purpose=purpose,
         retain_until=last,
         identify=list(identify) or None,
-        key_file=key or _default_key(),
+        key_file=key or default_key(),
         formats=("csv",) if is_csv else ("xlsx", "csv"),
     )
     click.echo(made.to_text())

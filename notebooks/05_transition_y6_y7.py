@@ -227,7 +227,7 @@ page.fairness_table()
 page.cost_sentences()
 
 # %% [markdown]
-# ## Model card
+# ## What the model is and is not
 
 # %%
 page.model_card()

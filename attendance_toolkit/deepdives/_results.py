@@ -56,4 +56,4 @@ def result_row(dive: DeepDive, record: Record, measure: str, year: int, code: st
 
 
 def _group_words(name: str, value: Any) -> str:
-    return show_academic_year(int(value)) if name == "since" else str(value)
+    return show_academic_year(int(value)) if name == "since" and not isinstance(value, str) else str(value)

@@ -92,8 +92,14 @@ def _sizes(fitted: FittedSteps, found: SchoolForecast, expected_here: NDArray[np
     yield _size(len(here.pupils), about=" ".join(fitted.terms))
     by_source = np.bincount(here.destination_source, minlength=len(DESTINATION_SOURCES))
     are_left_out = not np.array_equal(expected_here, fitted.expected_here)
+    known = [
+        pupils for source, pupils in zip(DESTINATION_SOURCES, by_source.tolist(), strict=True) if source != NOT_KNOWN
+    ]
+    # A few who have an offer and are on no roll, or the other way round, would have to be hidden, and others with them.
+    has_few = any(0 < pupils < FEW for pupils in known)
     for source, pupils in zip(DESTINATION_SOURCES, by_source.tolist(), strict=True):
-        yield _size(pupils, destination=source, about=LEFT_OUT if source == NOT_KNOWN and are_left_out else "")
+        if source == NOT_KNOWN or not has_few:
+            yield _size(pupils, destination=source, about=LEFT_OUT if source == NOT_KNOWN and are_left_out else "")
     for laestab, pupils in zip(found.laestab.tolist(), found.pupils.tolist(), strict=True):
         yield _size(pupils, str(laestab))
 

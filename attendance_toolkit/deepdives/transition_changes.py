@@ -54,6 +54,8 @@ _PAIRED_NOTE = (
     "Intervals of changes are paired, with the pupil as the unit. Those at a threshold, of groups, are Newcombe's for two"
     " independent groups, made narrower as the area's own paired interval is."
 )
+#: What a rate is of, where pupils are counted and not enrolments.
+PUPILS_DEFINED = {name: text.replace("enrolments", "pupils") for name, text in DEFINED.items()}
 #: Pupils of a group from which its interval is taken to say something: that of a mean of very few skewed figures is too sure.
 FEWEST_PUPILS = 30
 #: Characteristics as sections of a table.
@@ -205,7 +207,7 @@ class TransitionChanges(TransitionChangesData):
         return Table(
             f"change-by-group-{about.split('_')[0]}-{from_year}",
             f"{SHORT[about]} of the same pupils by group, {step_words(from_year)}",
-            f"{the_area(self.area)[:1].upper()}{the_area(self.area)[1:]}, {self._span(years[0])}; {DEFINED[about]}; groups as in"
+            f"{the_area(self.area)[:1].upper()}{the_area(self.area)[1:]}, {self._span(years[0])}; {PUPILS_DEFINED[about]}; groups as in"
             f" {year_words(from_year)}",
             tuple(columns),
             tuple(rows),
@@ -236,7 +238,7 @@ class TransitionChanges(TransitionChangesData):
             id=f"change-by-group-figure-{about.split('_')[0]}-{from_year}",
             title=self._group_title(about, from_year),
             subtitle=f"Change from {step_words(from_year)} in percentage points, {self._span(year)}; {self.area.name}, the same"
-            f" pupils; {DEFINED[about]}",
+            f" pupils; {PUPILS_DEFINED[about]}",
             category="group",
             highlight="All pupils",
             sort=False,
@@ -308,7 +310,7 @@ class TransitionChanges(TransitionChangesData):
         return Table(
             f"change-by-district-{about.split('_')[0]}",
             f"{SHORT[about]} of the same pupils by district, {step_words()}",
-            f"By district of the primary school, {self._span(years[0])}; {DEFINED[about]}",
+            f"By district of the primary school, {self._span(years[0])}; {PUPILS_DEFINED[about]}",
             tuple(columns),
             tuple(rows),
             source_of(self.changes),

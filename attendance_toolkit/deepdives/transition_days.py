@@ -38,8 +38,8 @@ from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
 
 _SEVENTH = STEPS[FIRST]
 _NET = (
-    "Net: each pupil's own rate less the one in Year 6, times the pupil's possible sessions, added up; a session is half a day."
-    " A positive figure is days that would be gained if Year 6 attendance were kept, a negative one days that would be lost."
+    "Net: each pupil's own rate less that of Year 6, times the pupil's possible sessions, added up; a session is half a day."
+    " A positive figure is days that would be gained if Year 6 attendance were kept, a negative figure days that would be lost."
 )
 _GROSS = (
     "Gross: of pupils who missed more than in Year 6 alone. It is positive even where nothing changes, since some pupils always"
@@ -253,7 +253,8 @@ class TransitionDays(TransitionDaysData):
         return (
             f"Worked out from published rates and enrolments with {days} for each pupil in a year; Year 11 has fewer, so that the"
             " figures are rather too high. They hold different children against each other: they are not what the same pupils lose.",
-            "A combined authority is its authorities added up, each with its own rates.",
+            "A combined authority is its authorities added up, each with its own rates: those of the school census where DfE publishes"
+            " them for all, else those of the attendance series.",
         )
 
     @or_nothing
@@ -263,12 +264,15 @@ class TransitionDays(TransitionDaysData):
             return Result(())
         claim = phrase(f"{show_number(CLAIMED_DAYS)} days", "rule")
         sentences = [
-            f"The arithmetic of a claim of over {claim} gained: it depends on the definition, and the claim came without one."
+            f"The arithmetic of a claim of over {claim} gained: it depends on the definition, and the claim came without any."
         ]
         for nc_year in (_SEVENTH, YEARS_7_TO_11):
             fall = self._defined("claim", nc_year, "rate_gap")
             if not is_shown(fall):
                 sentences.append(f"What fall of absence it would take in {_of(nc_year)} cannot be told: {HIDDEN}.")
+                continue
+            if fall["rate"] > 1:
+                sentences.append(f"In {_of(nc_year)} there are fewer possible school days in a year than that.")
                 continue
             sentences.append(
                 f"For one school year of {_of(nc_year)} it would take a fall of overall absence by {points(fall['rate'])}"
@@ -332,7 +336,7 @@ def _size(record: Record) -> str:
 
 def _written(value: float, record: Record) -> str:
     """Return a number of days; none at all would look like a count of few pupils, which it is not."""
-    known = record.get("decimals")
+    known: Any = record.get("decimals")
     rounded = round_half_up(value, -1 if is_missing(known) else int(known))
     return show_number(rounded) if rounded else phrase("nearly 0", "values")
 

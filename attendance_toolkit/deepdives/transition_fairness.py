@@ -36,7 +36,7 @@ class TransitionFairness(TransitionCard):
     def fairness_table(self, from_year: str = FIRST) -> Table | Notice:
         """Return found over expected absentees by group, flagged where chance does not explain the distance to 1."""
         rows = []
-        for name, level, label in self._groups(from_year):
+        for name, level, label in self._checked_groups(from_year):
             cells = [rate_of(self.tested("pupils", characteristic=name, level=level, from_year=from_year))]
             flags, is_told = [], False
             for outcome, words in ((PERSISTENT, "persistent"), (SEVERE, "severe")):
@@ -71,7 +71,7 @@ class TransitionFairness(TransitionCard):
             ),
         )
 
-    def _groups(self, from_year: str) -> Iterable[tuple[str, str, str]]:
+    def _checked_groups(self, from_year: str) -> Iterable[tuple[str, str, str]]:
         yield ALL, ALL, "All pupils tested"
         for name, levels in GROUPS.items():
             for level in levels:
@@ -95,7 +95,7 @@ class TransitionFairness(TransitionCard):
             start = f"{capital(what)}: {overall} were found among all tested"
             apart: list[str] = []
             together: list[str] = []
-            for name, level, label in self._groups(from_year):
+            for name, level, label in self._checked_groups(from_year):
                 record = self._ratio(outcome, name, level, from_year)
                 if name == ALL or not is_clear(record, 1.0):
                     continue
@@ -120,7 +120,7 @@ class TransitionFairness(TransitionCard):
             ("average_precision", "the average precision {one} (with them {other})"),
             (
                 "precision_at_capacity",
-                "of a list of one pupil in ten, {one} were persistently absent later (with them {other})",
+                "of the pupils on a list of one in ten of those tested, {one} were persistently absent later (with them {other})",
             ),
         ):
             with_, without = (

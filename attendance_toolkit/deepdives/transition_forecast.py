@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -26,6 +27,7 @@ from attendance_toolkit.vocabulary.steps import NOT_KNOWN, OFFERED, ON_ROLL
 
 #: A school is named where the chance that it is among the highest is this or more.
 SURE = 0.80
+_LAESTAB = re.compile(r"\d{7}")
 #: More schools than these make no readable figure.
 MOST_DRAWN = 40
 #: How the school a pupil goes to is known -> the pupils in words.
@@ -35,14 +37,14 @@ _KNOWN_BY = {
     NOT_KNOWN: "at one of the area's schools before the step, and of whom no later school is known",
 }
 _WHAT = (
-    "An expected rate is what a model fitted to earlier year groups gives for these pupils. A school is held to no more than"
-    " what its earlier intakes came to; what it does differently this year is not known to the model."
+    "An expected rate is what a model fitted to earlier year groups gives for these pupils. Of a school it knows what its earlier"
+    " intakes came to; what the school does differently this year it does not know."
 )
 _INTERVALS = (
     "Intervals allow for chance among the pupils, for school years that differ and for years in which all schools rise or fall"
     " together."
 )
-_NO_LEAGUE = "Schools stand by name. Their intervals overlap, so their order says little."
+_NO_LEAGUE = "Schools stand by name. Where intervals overlap, which of two schools is higher cannot be told."
 
 
 class TransitionForecast(TransitionForecastData):
@@ -84,13 +86,12 @@ class TransitionForecast(TransitionForecastData):
             is_any_hidden |= record is not None and record["symbol"] == "c"
             if is_shown(record) and record["rate"] > 0:
                 parts.append(f"{figure_words(record)} {words}")
-                only = words
+                only = words if record["rate"] == whole["rate"] else ""
         text = (
             f"{figure_words(whole)} pupils of the data are expected in {after} of the mainstream schools of"
             f" {the_area(self.area)} in {year}"
         )
-        is_one = len(parts) == 1 and not is_any_hidden
-        text += f", all of them {only}." if is_one else f": {'; '.join(parts)}." if parts else "."
+        text += f", all of them {only}." if only else f", of these {'; '.join(parts)}." if parts else "."
         if is_any_hidden:
             text += " Other figures are hidden to protect small numbers."
         sentences = [text]
@@ -293,7 +294,7 @@ class TransitionForecast(TransitionForecastData):
                 "Not drawn",
             )
         for laestab in laestabs:
-            phrase(laestab, "schools")  # a long name is broken into lines, and its number may stand alone
+            _note_lines(self.school_name(laestab))
         every = {one: self.expected(measure, one, from_year) for one in laestabs}
         rows = [{**record, "school": self.school_name(one)} for one, record in every.items() if record is not None]
         table = derived_from(rows, self.forecast_of(from_year))
@@ -337,6 +338,16 @@ class TransitionForecast(TransitionForecastData):
             ("", "All pupils expected"),
             *((one, self.school_name(one)) for one in self.forecast_schools(from_year)),
         ]
+
+
+def _note_lines(name: str) -> None:
+    """Note the lines a school's name may be broken into on a chart: a number in it still counts nobody."""
+    words = name.split()
+    for first in range(len(words)):
+        for last in range(first + 1, len(words) + 1):
+            line = " ".join(words[first:last])
+            if last - first > 1 or _LAESTAB.fullmatch(line.strip("(;")):
+                phrase(line.strip("(;"), "schools")
 
 
 def _in_order(table: ProtectedTable) -> ProtectedTable:

@@ -242,9 +242,8 @@ class TransitionProof(TransitionFairness):
                 " less of it."
             )
         else:
-            notes.append(
-                f"What lists came to is not told: a list of one pupil in ten would be of fewer than {_LEAST_LIST} pupils here."
-            )
+            few = phrase(f"fewer than {LEAST_LISTED}", "rule")
+            notes.append(f"What lists came to is not told: a list of one pupil in ten would be of {few} pupils here.")
         return Table(
             id_of("proof-scores", from_year),
             "How well persistent and severe absence were told beforehand",
@@ -313,7 +312,7 @@ class TransitionProof(TransitionFairness):
                 f"Of the {number} that take most of their pupils from the area, {figure_words(schools)} came out inside the 90%"
                 " interval of their intake; 90% would be right. A few schools more or less are chance."
             )
-        elif pupils is not None:
+        elif schools is None and pupils is not None:
             few = phrase(f"fewer than {LEAST_SCHOOLS} schools", "schools")
             sentences.append(
                 f"How often schools came out inside their intervals is not told: {few} can be scored here."
@@ -322,13 +321,10 @@ class TransitionProof(TransitionFairness):
             record = self.tested(statistic, model=MODEL, outcome=RATE, from_year=from_year)
             if is_shown(record):
                 sentences.append(
-                    f"The order of schools by {what}, as the model put it, goes with the order found by a rank correlation of"
-                    f" {figure_words(record)} (1 would be the same order, 0 none)."
+                    f"The order of schools by {what} as the model put it goes with the order found by a rank correlation"
+                    f" (1 would be the same order, 0 none at all) of {figure_words(record)}."
                 )
         return Findings(tuple(sentences)) if sentences else Result(())
-
-
-_LEAST_LIST = show_number(LEAST_LISTED)
 
 
 def _size_cell(record: Record | None) -> Cell:
@@ -347,7 +343,7 @@ def _smaller(gain: Record) -> str:
     """
     interval = interval_in_points(gain, 2) if has_interval(gain) else "no interval"
     if not is_clear(gain):
-        return f"not clearly smaller or larger ({show_number(gain['rate'] * 100, 2, signed=True)} points, {interval})"
+        return f"not clearly smaller or larger ({show_number(gain['rate'] * 100, 2, signed=True)} percentage points, {interval})"
     return f"{points(gain['rate'], 2)} {'smaller' if gain['rate'] > 0 else 'larger'} ({interval})"
 
 

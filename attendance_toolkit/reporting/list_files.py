@@ -22,7 +22,8 @@ from attendance_toolkit.vocabulary.audiences import SENSITIVE
 
 #: What XML cannot hold, and line breaks, which would let a value begin a line of its own.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_WIDTHS = {"Pupil": 22, "UPN": 16, "Name": 30, "Terms (sessions missed of possible)": 52}
+_WIDTHS = {"Pupil": 22, "UPN": 16, "Name": 30, "Present school": 34, "School": 34,
+           "Terms (sessions missed of possible)": 52}  # fmt: skip
 Value = str | int | float
 
 

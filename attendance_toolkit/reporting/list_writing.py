@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,15 +12,20 @@ from pathlib import Path
 from attendance_toolkit.errors import NoDataError, ParameterError, StoreError
 from attendance_toolkit.loaders.pupil_names import PupilName, find_names
 from attendance_toolkit.presentation.markup import SYNTHETIC, slug
-from attendance_toolkit.reporting.list_files import PupilList, plain_text, write_csv, write_xlsx
+from attendance_toolkit.reporting.list_files import PupilList, Value, plain_text, write_csv, write_xlsx
 from attendance_toolkit.reporting.register import Entry, add_entries, mark_deleted, read_register
 from attendance_toolkit.store import Store
 from attendance_toolkit.store.keys import key_id, read_or_make_key
 from attendance_toolkit.vocabulary.areas import Area, find_area, local_authorities_in
-from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_academic_year
+from attendance_toolkit.vocabulary.calendar import TERM_LABELS, WHOLE_YEAR, parse_academic_year, show_academic_year
+from attendance_toolkit.vocabulary.rounding import round_half_up
 from attendance_toolkit.vocabulary.series import SERIES
 
 FORMATS = {"xlsx": write_xlsx, "csv": write_csv}
+#: Term -> what lists call it, in the order of time.
+TERM_WORDS = {**TERM_LABELS, WHOLE_YEAR: "Whole year"}
+#: Name of the file that says how many pupils each school has, and no pupil.
+SUMMARY = "summary"
 NOT_NAMED = "not named in the files given"
 Names = Mapping[int, PupilName] | None
 
@@ -257,6 +263,15 @@ def terms_in_words(terms: Iterable[tuple[str, int, int]]) -> str:
     'Autumn 12 of 130; Spring 20 of 118'
     """
     return "; ".join(f"{label} {missed} of {possible}" for label, missed, possible in terms)
+
+
+def percent_of(share: float) -> Value:
+    """Return a share in percent with one decimal; "" where there is none.
+
+    >>> percent_of(0.1234), percent_of(float("nan"))
+    (12.3, '')
+    """
+    return "" if math.isnan(share) else round_half_up(100 * share, 1)
 
 
 # --- files and register ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from attendance_toolkit.errors import NoDataError, ParameterError, did_you_mean
 from attendance_toolkit.metrics.cells import DFE_RULES, enrolment_years
 from attendance_toolkit.reporting.list_files import PupilList
 from attendance_toolkit.reporting.list_writing import (
+    TERM_WORDS,
     Asked,
     ListFile,
     ListsMade,
@@ -32,6 +33,7 @@ from attendance_toolkit.reporting.list_writing import (
     drop_older,
     held_members,
     names_of,
+    percent_of,
     pupil_cells,
     pupil_headers,
     terms_in_words,
@@ -41,9 +43,8 @@ from attendance_toolkit.reporting.list_writing import (
 from attendance_toolkit.reporting.restricted import Restricted, require_restricted
 from attendance_toolkit.store import Store
 from attendance_toolkit.vocabulary.areas import Area
-from attendance_toolkit.vocabulary.calendar import TERM_LABELS, WHOLE_YEAR, show_academic_year
+from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.measures import PERSISTENT, SEVERE
-from attendance_toolkit.vocabulary.rounding import round_half_up
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _each(table: pa.Table) -> Iterator[dict[str, Any]]:
 def _terms_in_words(parts: pa.Table) -> dict[tuple[int, int], str]:
     """Return pupil and school -> "Autumn 12 of 130; Spring 20 of 118", terms in their order."""
     found: dict[tuple[int, int], list[tuple[str, int, int]]] = {}
-    for term, label in (*TERM_LABELS.items(), (WHOLE_YEAR, "Whole year")):
+    for term, label in TERM_WORDS.items():
         for part in _each(parts.filter(pc.equal(parts["term"], term))):
             found.setdefault((part["upn"], part["laestab"]), []).append((label, part["absent"], part["possible"]))
     return {key: terms_in_words(of) for key, of in found.items()}
@@ -211,7 +212,7 @@ def _by_school(
 
 
 def _row(row: Mapping[str, Any], terms: Mapping[tuple[int, int], str], names: Names) -> tuple[str | int | float, ...]:
-    share = round_half_up(100 * row["absent"] / row["possible"], 1)
+    share = percent_of(row["absent"] / row["possible"])
     return (
         *pupil_cells(row["upn"], names), str(row["nc_year"]), int(row["possible"]), int(row["absent"]),
         int(row["authorised"]), int(row["unauthorised"]), share, terms.get((row["upn"], row["laestab"]), ""),

@@ -13,11 +13,28 @@ from attendance_toolkit.intervals import FloatArray, wilson_interval
 from attendance_toolkit.metrics.transition.cohort import Array, StepCohort
 from attendance_toolkit.models.transition.simple_rules import rate_before, reached
 from attendance_toolkit.vocabulary.measures import PERSISTENT
+from attendance_toolkit.vocabulary.rounding import number_text
+from attendance_toolkit.vocabulary.steps import SECOND_TRANSITION, TRANSITION
 
 PREDICTED, BEFORE = "predicted", "before"
 RULES = (PREDICTED, BEFORE)
+#: Year group before a step -> after it, of the steps that lists are of.
+STEPS = dict((TRANSITION, SECOND_TRANSITION))
 #: A tenth of those expected, unless a call says otherwise.
 USUAL_CAPACITY = "10%"
+_LEAST_SAID = 10
+
+
+def check_step(from_year: str) -> None:
+    """Refuse a year group whose step has no lists.
+
+    Raises
+    ------
+    ParameterError
+        It is none of ``STEPS``.
+    """
+    if from_year not in STEPS:
+        raise ParameterError(f"There are no lists for pupils of Year {from_year}. Use one of: {', '.join(STEPS)}.")
 
 
 @dataclass(frozen=True)
@@ -142,24 +159,25 @@ def by_rule(cohort: StepCohort, chance: FloatArray | None, capacity: Capacity, s
 
 @dataclass(frozen=True)
 class Right:
-    """Of so many pupils listed a year before, how many became persistently absent."""
+    """Of so many pupils listed a year before, how many became persistently absent; and how many did of all."""
 
     listed: int
     found: int
+    outcomes: int
 
     def in_words(self) -> str:
-        """Return it with the 95% interval of the share (Wilson).
+        """Return it with the 95% interval of the share (Wilson); not of a handful, which would point at children.
 
-        >>> Right(40, 27).in_words()
-        '27 of 40 (68%, 95% interval 52% to 80%)'
+        >>> Right(40, 27, 55).in_words()
+        '27 of 40 (68%, 95% interval 52% to 80%), of 55 in all'
+        >>> Right(9, 4, 55).in_words()
+        'fewer than 10 were listed, too few to say'
         """
-        if not self.listed:
-            return "nobody was listed"
+        if self.listed < _LEAST_SAID:
+            return f"fewer than {_LEAST_SAID} were listed, too few to say"
         low, high = (float(bound) for bound in wilson_interval(self.found, self.listed))
-        return (
-            f"{self.found} of {self.listed} ({100 * self.found / self.listed:.0f}%, 95% interval {100 * low:.0f}% to"
-            f" {100 * high:.0f}%)"
-        )
+        shares = [number_text(100 * share) for share in (self.found / self.listed, low, high)]
+        return f"{self.found} of {self.listed} ({shares[0]}%, 95% interval {shares[1]}% to {shares[2]}%), of {self.outcomes} in all"
 
 
 def how_right(cohort: StepCohort, listed: Array) -> Right:
@@ -167,4 +185,4 @@ def how_right(cohort: StepCohort, listed: Array) -> Right:
     later = cohort.later
     assert later is not None  # a cohort that was tested was followed
     absent = reached(later.missed, later.possible, PERSISTENT)
-    return Right(len(listed), int(absent[listed].sum()))
+    return Right(len(listed), int(absent[listed].sum()), int(absent.sum()))

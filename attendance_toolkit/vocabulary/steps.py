@@ -13,7 +13,7 @@ DESTINATION_SOURCES = (ON_ROLL, OFFERED, NOT_KNOWN)
 #: What became of the pupils on the roll of a year group, each once. "Here" is the area's mainstream schools.
 LINKED_HERE, LINKED_ELSEWHERE = "Next year group here", "Next year group in another district"
 TOO_FEW_SESSIONS = "Too few sessions to compare"
-TO_SPECIAL, TO_REFERRAL = "Special school", "Pupil referral unit"
+TO_SPECIAL, TO_REFERRAL = "In a special school", "In a pupil referral unit"
 OTHER_YEAR_GROUP, NO_ROLL = "Another year group", "On no roll of the data"
 LINK_OUTCOMES = (
     LINKED_HERE,

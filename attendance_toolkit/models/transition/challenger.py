@@ -1,7 +1,8 @@
 """Gradient boosting on what the models know: does a method that looks for any pattern find more than the models do?
 
-It is a challenger, never what a page forecasts with: it cannot be read, and has no intervals. It gets the models' own columns,
-the rates as they are, and the same empirical-Bayes effects of schools, so that only the shape of the prediction differs.
+It is a challenger, never what a page forecasts with: it cannot be read, and has no intervals. It gets the models' own columns
+(but those that bend a line), the rates as they are, and the same empirical-Bayes effects of schools, so that only the shape of the
+prediction differs.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from attendance_toolkit.vocabulary.measures import PERSISTENT, SEVERE
 #: Pupils it is trained on at most, drawn by chance: more make it slower, hardly better.
 MOST_PUPILS = 80_000
 _SEED = 7
+#: Parts of the names of columns that bend a line: a tree bends by itself.
+_SHAPES = (", bend ", ", more above ")
 _SETTINGS = {
     "max_iter": 80, "learning_rate": 0.1, "max_leaf_nodes": 15, "min_samples_leaf": 60, "l2_regularization": 1.0,
     "early_stopping": False, "random_state": _SEED,
@@ -133,7 +136,8 @@ def _columns(design: StepDesign, cohort: StepCohort) -> FloatArray:
     sessions = [sessions_of(seen, design.terms), *(sessions_of(seen, (term,)) for term in design.terms)]
     sessions.append((seen.earlier_possible, seen.earlier_missed))
     rates = [np.where(possible > 0, missed / np.maximum(possible, 1), np.nan) for possible, missed in sessions]
-    return np.column_stack([design.matrix(seen)[:, 1:], *rates])
+    told = [place for place, name in enumerate(design.names) if place and not any(shape in name for shape in _SHAPES)]
+    return np.column_stack([design.matrix(seen)[:, told], *rates])
 
 
 def _outcomes(cohorts: Sequence[StepCohort]) -> tuple[np.ndarray, ...]:

@@ -14,8 +14,8 @@ from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.intervals import FloatArray
 from attendance_toolkit.metrics.transition.cohort import Later, StepCohort
 from attendance_toolkit.models._logit import expit_of
-from attendance_toolkit.models.transition.ridge import LEAST_EVENTS
-from attendance_toolkit.models.transition.scores import log_odds
+from attendance_toolkit.models.transition.ridge import LEAST_EVENTS, fit_ridge
+from attendance_toolkit.models.transition.scores import level_above, log_odds
 from attendance_toolkit.models.transition.simple_rules import reached
 from attendance_toolkit.vocabulary.measures import PERSISTENT
 
@@ -50,15 +50,11 @@ def year_shift(
     "A tenth of the weeks' sessions missed" is regressed on the chance's log odds in the latest cohort (logistic); the
     intercept is then fitted to the new one with that slope. A difference of intercepts over the slope is the shift.
     """
-    import statsmodels.api as sm  # here: statsmodels is slow to import
-
     first, odds_before = _weeks(latest, latest_chance, periods)
     second, odds_now = _weeks(cohort, chance, periods)
-    family = sm.families.Binomial()
     design = np.column_stack([np.ones(len(first)), odds_before])
-    intercept, slope = sm.GLM(first, design, family=family).fit().params
-    level = sm.GLM(second, np.ones((len(second), 1)), family=family, offset=slope * odds_now).fit().params[0]
-    return float((level - intercept) / slope)
+    intercept, slope = fit_ridge(design, first, ridge=0).coefficients
+    return float((level_above(second, slope * odds_now) - intercept) / slope)
 
 
 def recentred_chances(chance: FloatArray, shift: float) -> FloatArray:

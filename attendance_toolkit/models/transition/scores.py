@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike
 
 from attendance_toolkit.errors import ParameterError
 from attendance_toolkit.intervals import Z95, FloatArray, byar_interval
-from attendance_toolkit.models.transition.ridge import LEAST_EVENTS
+from attendance_toolkit.models._logit import expit_of
+from attendance_toolkit.models.transition.ridge import LEAST_EVENTS, fit_ridge
 
 #: Probabilities are kept this far from 0 and 1 before their log odds are taken.
 _EDGE = 1e-6
+#: No level is further from another, in log odds, where there are pupils with and without the outcome.
+_MOST_LEVEL = 60.0
 #: Parts of the pupils, by predicted probability, in which calibration is looked at.
 QUINTILES = 5
 
@@ -121,15 +124,24 @@ def calibration(outcome: ArrayLike, probability: ArrayLike) -> tuple[float, floa
     y, p = _alike(outcome, probability)
     if min(y.sum(), len(y) - y.sum()) < LEAST_EVENTS:
         return np.nan, np.nan
-    import statsmodels.api as sm  # here: statsmodels is slow to import
-
     odds = log_odds(p)
-    family = sm.families.Binomial()
-    whole = sm.GLM(y, np.ones((len(y), 1)), family=family, offset=odds).fit()
+    level = level_above(y, odds)
     if np.ptp(odds) < _EDGE:
-        return np.nan, float(whole.params[0])
-    free = sm.GLM(y, np.column_stack([np.ones(len(y)), odds]), family=family).fit()
-    return float(free.params[1]), float(whole.params[0])
+        return np.nan, level
+    slope = fit_ridge(np.column_stack([np.ones(len(y)), odds]), y, ridge=0).coefficients[1]
+    return float(slope), level
+
+
+def level_above(outcome: ArrayLike, odds: ArrayLike) -> float:
+    """Return what must be added to all log odds for as many outcomes as were found.
+
+    >>> round(level_above([1, 0, 0, 0], np.zeros(4)), 4)  # log(1/3)
+    -1.0986
+    """
+    from scipy.optimize import brentq  # here: scipy is slow to import
+
+    y, known = np.asarray(outcome, dtype=float), np.asarray(odds, dtype=float)
+    return float(brentq(lambda level: float(expit_of(known + level).sum() - y.sum()), -_MOST_LEVEL, _MOST_LEVEL))
 
 
 def log_odds(probability: ArrayLike) -> FloatArray:

@@ -52,9 +52,7 @@ def july(cohort):
 
 
 def inputs_of(found, area="Greater Weirdale", audience="internal", name="simulated"):
-    made = Inputs(
-        find_area(area), YEAR, audience, policy_for(audience), FakeStore(found[-1].la_codes, name), None
-    )
+    made = Inputs(find_area(area), YEAR, audience, policy_for(audience), FakeStore(found[-1].la_codes, name), None)
     made._steps["6"] = tuple(found)
     # The second step has no year group to learn from, so that it costs nothing.
     made._steps["7"] = (replace(july(found[-1]), from_year="7", to_year="8"),)

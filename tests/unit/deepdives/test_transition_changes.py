@@ -9,6 +9,7 @@ import pytest
 
 import attendance_toolkit as at
 from attendance_toolkit.deepdives._transition_cells import hidden_in_both
+from attendance_toolkit.deepdives.transition_changes_data import _paired
 from attendance_toolkit.deepdives.transition_days import TransitionDays
 from attendance_toolkit.deepdives.transition_links import TransitionLinks
 from attendance_toolkit.deepdives.transition_schools import TransitionSchools
@@ -16,6 +17,8 @@ from attendance_toolkit.deepdives.transition_sections import TransitionSections
 from attendance_toolkit.disclosure.gate import check_csv, check_page, evidence_for
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.intervals import wilson_interval
+from attendance_toolkit.metrics.transition.paired import paired_proportions
 from attendance_toolkit.presentation.blocks import Figure, Notice, Result, Table
 from attendance_toolkit.reporting.exporter import collect_outputs
 from attendance_toolkit.vocabulary.steps import COMPARED, NOT_COMPARED
@@ -143,20 +146,38 @@ def test_interval_of_the_change_is_that_of_drawing_pupils_anew(internal, years):
     assert half == pytest.approx(1.96 * bootstrap(found[found["la1"] == IRWELL_BANK]), rel=0.15)
 
 
-def test_threshold_intervals_of_groups_are_nearly_the_paired_ones(internal, years):
-    """Against the exact paired standard error from the discordant pairs of the group."""
-    found = linked(years, 202223)
-    found = found[(found["la1"] == IRWELL_BANK) & (found["sex1"] == "Female")]
-    up, down = (
-        ((found[f"a{a}"] * 10 >= found[f"p{a}"]) & (found[f"a{b}"] * 10 < found[f"p{b}"])).mean()
-        for a, b in ((2, 1), (1, 2))
-    )
-    error = np.sqrt((up + down - (up - down) ** 2) / len(found))
-    change = internal.step(PA, 202324, "sex", "Female")
-    assert (change["upper"] - change["lower"]) / 2 == pytest.approx(1.96 * error, rel=0.2)
-    independent = internal.rates_of(PA, 202324, "sex", "Female")
-    apart = np.hypot(*(row["upper"] - row["lower"] for row in independent)) / 2
-    assert (change["upper"] - change["lower"]) / 2 < 0.9 * apart
+def test_threshold_intervals_of_groups_are_nearly_the_paired_ones():
+    """Planted: pupils of which some are at the threshold in both years; against the paired standard error of each group."""
+    random = np.random.default_rng(5)
+    size = 6_000
+    is_first = random.random(size) < 0.3
+    lasting = random.normal(np.where(is_first, 0.4, 0.0), 1.0)
+    before, after = (lasting + random.normal(0, 0.7, size) > limit for limit in (1.3, 1.2))
+    rows = []
+    for level, kept in (("All", np.ones(size, bool)), ("some", is_first), ("others", ~is_first)):
+        group = {"area_code": IRWELL_BANK, "characteristic": "All" if level == "All" else "sex", "level": level}
+        for nc, year, at_it in (("6", 202223, before), ("7", 202324, after)):
+            events, trials = int(at_it[kept].sum()), int(kept.sum())
+            lower, upper = wilson_interval(events, trials)
+            rows.append({
+                **group, "nc_year": nc, "academic_year": year, "measure": PA, "numerator": events, "denominator": trials,
+                "rate": events / trials, "lower": float(lower), "upper": float(upper), "symbol": "",
+            })  # fmt: skip
+        if level == "All":
+            both, down, up = (
+                (one & other).sum() for one, other in ((before, after), (before, ~after), (~before, after))
+            )
+            lower, upper = paired_proportions(both, down, up, size - both - down - up)
+            rows.append({
+                **group, "nc_year": "7", "academic_year": 202324, "measure": "persistent_step",
+                "rate": float(after.mean() - before.mean()), "lower": float(lower), "upper": float(upper), "symbol": "",
+            })  # fmt: skip
+    by = ["area_code", "academic_year", "nc_year", "characteristic", "level"]
+    found = _paired(ProtectedTable(pd.DataFrame(rows), "", ""), by, "6", IRWELL_BANK)
+    halves = {row["level"]: (row["upper"] - row["lower"]) / 2 for row in found if row["about"] == PA}
+    for level, kept in (("All", slice(None)), ("some", is_first), ("others", ~is_first)):
+        change = after[kept].astype(float) - before[kept]
+        assert halves[level] == pytest.approx(1.96 * change.std() / np.sqrt(len(change)), rel=0.08)
 
 
 def test_a_roll_adds_up_and_its_compared_pupils_are_those_of_sql(internal, years):

@@ -18,7 +18,7 @@ from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.models.transition.proof import Proof
 from attendance_toolkit.presentation.blocks import MIME, Figure, Findings, Notice, Result, Table
 from attendance_toolkit.vocabulary.areas import area_of_laestab
-from attendance_toolkit.vocabulary.steps import DESTINATION_SOURCES, NOT_KNOWN, OFFERED
+from attendance_toolkit.vocabulary.steps import DESTINATION_SOURCES, NOT_KNOWN, OFFERED, ON_ROLL
 from tests.unit.deepdives.severe_tables import Given, table
 from tests.unit.deepdives.step_page import cohorts, inputs_of, july, page_of
 
@@ -78,7 +78,15 @@ def _figures(base, laestab, one):
 def _row(base, measure, value, **more):
     numbers = {"rate": np.nan, "lower": np.nan, "upper": np.nan, "numerator": np.nan, "denominator": np.nan}
     shown = {} if value is None else {"rate": value, **({"numerator": value} if measure == "pupils" else {})}
-    return {**base, "laestab": "", **numbers, "measure": measure, "symbol": "c" if value is None else "", **shown, **more}
+    return {
+        **base,
+        "laestab": "",
+        **numbers,
+        "measure": measure,
+        "symbol": "c" if value is None else "",
+        **shown,
+        **more,
+    }
 
 
 # -- figures ------------------------------------------------------------------------------------------
@@ -136,7 +144,9 @@ def test_nothing_after_july_enters_the_forecast(page, found):
     later = found[-1].later
     nonsense = replace(later, missed=later.possible, period_missed=later.period_possible)
     rows = [
-        page_of((*found[:-1], replace(found[-1], later=one)), name=("simulated", "nonsense")[number]).exact("forecast").rows
+        page_of((*found[:-1], replace(found[-1], later=one)), name=("simulated", "nonsense")[number])
+        .exact("forecast")
+        .rows
         for number, one in enumerate((later, nonsense))
     ]
     own = page.exact("forecast").rows
@@ -166,7 +176,20 @@ def test_a_few_pupils_without_a_school_hide_no_school(known):
     kept[here[3:]] = False  # three are left
     page = page_of((*known[:-1], coming.chosen(kept)), area=code, audience="partner")
     assert all(page.intake(one)["symbol"] == "" for one in page.forecast_schools())
-    assert "A few pupils of whom no later school is known are in no figure here." in page.destination_sentences().sentences
+    assert (
+        "A few pupils of whom no later school is known are in no figure here." in page.destination_sentences().sentences
+    )
+
+
+def test_a_few_known_by_offers_alone_are_not_told_apart(known):
+    source = known[-1].destination_source.copy()
+    source[np.flatnonzero(source == DESTINATION_SOURCES.index(ON_ROLL))[:4]] = DESTINATION_SOURCES.index(OFFERED)
+    page = page_of((*known[:-1], replace(known[-1], destination_source=source)), audience="partner")
+    assert page.intake(source=ON_ROLL) is page.intake(source=OFFERED) is None
+    assert page.intake(source=NOT_KNOWN)["symbol"] == ""
+    said = page.destination_sentences().sentences[0]
+    assert "all of them" not in said
+    assert "of whom no later school is known" in said
 
 
 # -- words --------------------------------------------------------------------------------------------
