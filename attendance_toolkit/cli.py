@@ -438,10 +438,13 @@ def _areas_of(areas: Sequence[str], data: Any, files: Any, academic_year: int) -
         return list(dict.fromkeys(named))
     if data is not None:
         return list(dict.fromkeys([*data.la_codes(), *named]))
-    rows = files.rates[
-        (files.rates["academic_year"] == academic_year) & (files.rates["area_level"] == "Local authority")
+    # Some files have rates, others counts.
+    tables = [table for table in (files.rates, files.cells) if len(table)]
+    chosen = [
+        table[(table["academic_year"] == academic_year) & (table["area_level"] == "Local authority")]
+        for table in tables
     ]
-    codes = sorted(rows["area_code"].unique())
+    codes = sorted({str(code) for rows in chosen for code in rows["area_code"].unique()})
     if not codes:
         raise NoDataError(f"The published files have no local authority in {show_academic_year(academic_year)}.")
     return list(dict.fromkeys([*codes, *named]))

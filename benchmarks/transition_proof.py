@@ -46,7 +46,10 @@ def persistent_calibration(
 ) -> tuple[float, float]:
     """Return (slope, intercept) of the chances of persistent absence, as in July or recentred in the autumn."""
     followed = [cohort.chosen(cohort.is_compared) for cohort in (latest, test)]
-    before, chance = (model.predict(cohort).persistent for cohort in followed)
+    # Each at its own cohort's level; the latest one's is the model's.
+    before, chance = (
+        model.levelled(whole).predict(cohort).persistent for whole, cohort in zip((latest, test), followed, strict=True)
+    )
     if recentre:
         chance = recentred_chances(chance, year_shift(followed[0], before, followed[1], chance, AUTUMN))
     return calibration(outcome_of(followed[1].later, "persistent"), chance)

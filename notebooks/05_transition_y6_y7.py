@@ -233,7 +233,7 @@ page.cost_sentences()
 page.model_card()
 
 # %%
-page.coefficient_table()
+page.effect_table()
 
 # %% [markdown]
 # ## Pupils given support

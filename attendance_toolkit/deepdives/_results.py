@@ -10,6 +10,7 @@ from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.formats import is_missing, records
 from attendance_toolkit.vocabulary.calendar import show_academic_year
+from attendance_toolkit.vocabulary.columns import ALL
 
 Record = Mapping[str, Any]
 
@@ -46,7 +47,7 @@ def result_row(dive: DeepDive, record: Record, measure: str, year: int, code: st
     return {
         "id": f"{measure}:{year}:{''.join(c if c.isalnum() else '-' for c in named)}",
         "measure": measure,
-        "area": dive.inputs.area_name(code),
+        "area": "All authorities" if code == ALL else dive.inputs.area_name(code),
         "area_code": code,
         "academic_year": year,
         "groups": dict(groups),

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.transition import StepCohort
 from attendance_toolkit.models.transition import ATTENDANCE, FULL, StepModel, common_terms, fit_step
+from attendance_toolkit.models.transition.effects import step_effects
 from attendance_toolkit.models.transition.forecasts import WORST, SchoolForecast, forecast_schools
 from attendance_toolkit.models.transition.proof import MODEL, TARGETING, Proof, prove
 from attendance_toolkit.models.transition.step_model import LEAST_PUPILS
@@ -33,7 +35,16 @@ LEAST_SCHOOLS = 2 * WORST + 1
 #: Models and proofs that are kept: the areas of one run are of one store, and have them in common. Three a step.
 _MOST_KEPT = 12
 
-__all__ = ["CAPACITY_SHARE", "LEAST_CAPACITY", "LEAST_SCHOOLS", "WORST", "FittedSteps", "capacity_of", "fitted_steps"]
+__all__ = [
+    "CAPACITY_SHARE",
+    "LEAST_CAPACITY",
+    "LEAST_SCHOOLS",
+    "WORST",
+    "FittedSteps",
+    "capacity_of",
+    "expected_here_of",
+    "fitted_steps",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +102,13 @@ class FittedSteps:
     def lists(self) -> bool:
         """Whether pupils are listed by the model without sex, ethnicity and SEN."""
         return self.uses(TARGETING)
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """What the model with all features makes of one thing at a time (``models.transition.effects.step_effects``)."""
+        if self.model not in _of_model:
+            _of_model[self.model] = step_effects(self.model, (*self.train, self.test))
+        return _of_model[self.model]
 
     def schools(self, expected_here: NDArray[np.bool_] | None = None) -> SchoolForecast:
         """Return what is expected of the intakes of the area's schools, and of all pupils expected in it.
@@ -152,6 +170,7 @@ def capacity_of(pupils: int) -> int:
 
 
 _of_inputs: WeakKeyDictionary[Inputs, dict[tuple[str, int | None], FittedSteps]] = WeakKeyDictionary()
+_of_model: WeakKeyDictionary[StepModel, pd.DataFrame] = WeakKeyDictionary()
 _of_store: OrderedDict[tuple[object, ...], object] = OrderedDict()
 
 
@@ -185,7 +204,7 @@ def _fitted(inputs: Inputs, from_year: str, capacity: int | None) -> FittedSteps
         proof=everywhere if is_all else _tested(train, test, keep, capacity, terms),
         everywhere=everywhere,
         coming=coming,
-        expected_here=_expected_here(coming, members),
+        expected_here=expected_here_of(coming, members),
         terms=terms,
         model=_model(linked, FULL, terms, where),
         targeting=_model(linked, ATTENDANCE, terms, where),
@@ -213,17 +232,15 @@ def _kept(key: tuple[object, ...], make: Callable[[], _Made]) -> _Made:
 def _tested(
     train: list[StepCohort], test: StepCohort, keep: NDArray[np.bool_], capacity: int | None, terms: tuple[str, ...],
 ) -> Proof:  # fmt: skip
-    # Gradient boosting takes no column without a value, as the year before is where the data begin with the only cohort.
-    has_year_before = any((cohort.earlier_possible[cohort.is_compared] > 0).any() for cohort in train)
     places = capacity or capacity_of(int(keep.sum()))
-    return prove(train, test, keep=keep, capacity=places, terms=terms, with_challenger=has_year_before)
+    return prove(train, test, keep=keep, capacity=places, terms=terms)
 
 
 def _model(cohorts: list[StepCohort], features: str, terms: tuple[str, ...], where: tuple[object, ...]) -> StepModel:
     return _kept((*where, features), lambda: fit_step(cohorts, features=features, terms=terms))
 
 
-def _expected_here(cohort: StepCohort, members: tuple[str, ...]) -> NDArray[np.bool_]:
+def expected_here_of(cohort: StepCohort, members: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return who is expected in the area: by the school they go to, else by the one they are in."""
     schools = np.unique(cohort.destination)
     areas = {int(laestab): area_of_laestab(int(laestab)) for laestab in schools if laestab}

@@ -10,8 +10,7 @@ import pandas as pd
 
 from attendance_toolkit.deepdives._step_models import LEAST_SCHOOLS, FittedSteps
 from attendance_toolkit.deepdives._transition_cells import counted_cells, pupil_rows
-from attendance_toolkit.disclosure.modelled import decimals_for
-from attendance_toolkit.intervals import Z95, wilson_interval
+from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.metrics.overview import count_unknown_with
 from attendance_toolkit.metrics.transition import StepCohort
 from attendance_toolkit.models.transition.proof import GROUPS, MODEL, PERSISTENT_MEASURE, SCHOOLS, TARGETING, Proof
@@ -26,6 +25,11 @@ LEAST_LISTED = 100
 USED, NOT_USED = "used", "not used"
 GROUP = ["characteristic", "level", "predicted"]
 _LIST = ("precision_at_capacity", "recall_at_capacity")
+_PREDICTED = {"rate": "predicted_absence", "persistent": "predicted_persistent", "severe": "predicted_severe"}
+#: Between the terms and the groups of features a model has, in a row of its pupils.
+GROUPS_APART = "; "
+#: Pupils a model is fitted to from which what it expects has a decimal: 5 of 5,000 are 0.1%, as counts are rounded to 5.
+_A_DECIMAL = 5000
 _BY_SCHOOL = ("school_rank_correlation", "dip_rank_correlation")
 _RATIOS = {PERSISTENT_MEASURE: "observed_over_expected", "severe_absence_rate": "observed_over_expected_severe"}
 
@@ -178,14 +182,14 @@ def _fifths(fitted: FittedSteps) -> pd.DataFrame:
 
 
 def learnt_rows(fitted: FittedSteps) -> pd.DataFrame:
-    """Return how many pupils the model in use is fitted to, by cohort, and its coefficients.
+    """Return how many pupils the model in use is fitted to, by cohort, and what it makes of one thing at a time.
 
     Returns
     -------
-    MEASURE rows, the academic year that after the step. Of a coefficient ``model`` is the outcome ("rate", "persistent",
-    "severe") and ``outcome`` its group and feature ("Year 6: Absence, log odds"). ``about`` of the pupils of the last
-    cohort names the terms that are used. How much better each model did among all pupils tested stands here as well
-    (``since``: what it is held against), since these are the pupils of the last cohort.
+    MEASURE rows, the academic year that after the step. Of a prediction ``model`` is what is set, ``outcome`` its level and
+    ``since`` the level it is held against, if it is a difference (``models.transition.effects``). ``about`` of the pupils of the
+    last cohort names the terms that are used and, after these, the groups of features. How much better each model did among all pupils
+    tested stands here as well (``since``: what it is held against), since these are the pupils of the last cohort.
     """
     parts = []
     for cohort in (*fitted.train, fitted.test):
@@ -197,23 +201,24 @@ def learnt_rows(fitted: FittedSteps) -> pd.DataFrame:
     counted = pupil_rows(pd.concat(parts, ignore_index=True), ["academic_year"])
     counted = counted[counted["measure"].isin(("pupils", PERSISTENT_MEASURE, "severe_absence_rate"))]
     last = int(counted["academic_year"].max())
-    is_last = (counted["academic_year"] == last) & (counted["measure"] == "pupils")
-    counted = counted.assign(about=np.where(is_last, " ".join(fitted.terms), ""), outcome="")
-    found = fitted.model.coefficients()
-    rows = pd.DataFrame(
-        {
-            "academic_year": last, "measure": "transition_coefficient", "model": found["outcome"],
-            "outcome": found["group"] + ": " + found["feature"], "about": "",
-            "rate": found["coefficient"],
-            "lower": found["coefficient"] - Z95 * found["standard_error"],
-            "upper": found["coefficient"] + Z95 * found["standard_error"],
-        }
-    )  # fmt: skip
-    is_event = counted["measure"] == "severe_absence_rate"
-    rows["decimals"] = decimals_for(rows, float(counted.loc[is_event, "numerator"].sum()))
-    gains = pd.DataFrame(
-        [_row(about=USED if fitted.uses(one["model"]) else NOT_USED, **one) for one in _held_against(fitted.everywhere)]
-    )
-    rows = pd.concat([rows, gains.drop(columns=GROUP).assign(academic_year=last)], ignore_index=True)
-    counted, rows = counted.assign(since=""), rows.fillna({"since": ""})
-    return _beside(counted, rows, ["academic_year"]).fillna({"model": ""}).assign(nc_year=fitted.coming.to_year)
+    is_pupils = counted["measure"] == "pupils"
+    is_last = is_pupils & (counted["academic_year"] == last)
+    looked_at = GROUPS_APART.join((" ".join(fitted.terms), *dict.fromkeys(fitted.model.design.groups)))
+    counted = counted.assign(about=np.where(is_last, looked_at, ""), model="", outcome="", since="")
+    gains = [
+        _row(about=USED if fitted.uses(one["model"]) else NOT_USED, **one) for one in _held_against(fitted.everywhere)
+    ]
+    effects = _effects(fitted, float(counted.loc[is_pupils, "rate"].sum()))
+    rows = pd.DataFrame([*gains, *effects]).drop(columns=GROUP).assign(academic_year=last)
+    return _beside(counted, rows, ["academic_year"]).assign(nc_year=fitted.coming.to_year)
+
+
+def _effects(fitted: FittedSteps, pupils: float) -> Iterator[dict[str, Any]]:
+    """Yield what the model makes of one thing at a time, in whole percentages where it is fitted to few pupils."""
+    for found in _records(fitted.effects):
+        name = _PREDICTED[found["outcome"]]
+        yield _row(
+            f"{name}_gap" if found["since"] else name, found["value"], lower=found["lower"], upper=found["upper"],
+            model=found["kind"], outcome=found["level"], since=found["since"],
+            decimals=1 if pupils >= _A_DECIMAL else 0,
+        )  # fmt: skip

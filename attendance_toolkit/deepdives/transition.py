@@ -36,7 +36,8 @@ _DEFINITIONS = (
     f"{DEFINITIONS} Where pupils are followed, a pupil counts once, with the sessions of all schools of the data together."
     " Percentage points are differences between rates. A dip is a rise of absence after the step."
 )
-_SAID_BEFORE = ("enrolments", "pupils")
+#: Rates in tables of statistics are said elsewhere: those of the area as a whole would be taken for its headline figures.
+_SAID_BEFORE = ("enrolments", "pupils", *HEADLINE)
 #: Derived and modelled tables whose figures are in ``result.json``, and the columns that tell their rows apart.
 _RESULTS: Mapping[str, Sequence[str]] = {
     "roll": ("outcome",),
@@ -48,7 +49,7 @@ _RESULTS: Mapping[str, Sequence[str]] = {
     "proof": ("model", "outcome", "since", "characteristic", "level", "predicted"),
     "supported": ("support_group", "model"),
     "published_changes": ("since", "characteristic", "level", "about"),
-    "published_tests": ("model", "about", "scope", "characteristic", "level"),
+    "published_tests": ("model", "rate_about", "scope", "characteristic", "level"),
     "published_outlook": ("model", "about"),
 }
 
@@ -67,7 +68,7 @@ class Transition(
 
     def head(self) -> PageHead:
         """Return the title block and the footer."""
-        names = ("changes", "roll", "forecast") if self.is_local else ("published_steps", "published_outlook")
+        names = ("changes", "roll", "forecast", "destinations") if self.is_local else ("published_steps", "published_outlook")
         return page_head(
             self.inputs,
             report="transition_y6_y7",
@@ -113,9 +114,9 @@ class Transition(
             if not is_shown(before) or not is_shown(after):
                 yield empty_tile(about, after, self.shown_year)
                 continue
-            since = f"{year_words(FIRST)} of {show_academic_year(academic_year_before(year))}"
+            since = f"{year_words(FIRST)} a year before"
             yield Tile(
-                f"{SHORT[about]}, {year_words(STEPS[FIRST])} of {show_academic_year(year)}",
+                f"{SHORT[about]} in {year_words(STEPS[FIRST])}",
                 said(after),
                 f"{capital(moved(change)) if is_shown(change) else 'Change hidden'} against {since} ({said(before)})",
             )

@@ -1,12 +1,26 @@
-"""What a model of a step is: its purpose, its pupils, what it looks at and what not, its coefficients and its limits."""
+"""What a model of a step is: its purpose, its pupils, what it looks at and what not, what it expects and its limits."""
 
 from __future__ import annotations
 
-from attendance_toolkit.deepdives._shared import Lookup, Record, capital, or_notice, rate_of
+from collections.abc import Iterator
+
+from attendance_toolkit.deepdives._shared import Lookup, Record, capital, level_words, rate_of
+from attendance_toolkit.deepdives._step_proof_rows import GROUPS_APART
 from attendance_toolkit.deepdives._step_words import id_of, said_cohort, said_year
-from attendance_toolkit.deepdives.transition_data import FIRST, STEPS
+from attendance_toolkit.deepdives.transition_data import FIRST, STEPS, or_notice, year_words
 from attendance_toolkit.deepdives.transition_proof_data import TransitionProofData
 from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.models.transition.effects import (
+    ABSENCE,
+    ABSENCE_LEVELS,
+    COMPARED_LEVELS,
+    LASTING,
+    LASTING_LEVELS,
+    LATEST_TERM,
+    SCHOOL,
+    TERM_LEVEL,
+    YEAR_LEVEL,
+)
 from attendance_toolkit.models.transition.proof import MODEL, TARGETING
 from attendance_toolkit.presentation.blocks import Cell, Column, Notice, Row, Table
 from attendance_toolkit.presentation.formats import figure_words, interval_cell, records, source_of
@@ -14,7 +28,14 @@ from attendance_toolkit.presentation.narrative import is_shown, sentence_list
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, academic_year_before
 from attendance_toolkit.vocabulary.ledger import phrase
 
-_OUTCOMES = {"rate": "Overall absence", "persistent": "Persistent absence", "severe": "Severe absence"}
+#: Statistic -> the heading of its columns.
+_PREDICTED = {
+    "predicted_absence": "Overall absence",
+    "predicted_persistent": "Persistent absence",
+    "predicted_severe": "Severe absence",
+}
+#: Characteristic -> the pupils that others are compared with.
+_REFERENCE_WORDS = {"fsm_eligible": "not known to be eligible", "sen_provision": "no SEN", "sex": "boys"}
 #: Groups of features that no list of pupils is made from.
 _PROTECTED = ("SEN", "sex", "ethnicity")
 _GROUP_WORDS = {
@@ -30,52 +51,74 @@ _GROUP_WORDS = {
 class TransitionCard(TransitionProofData):
     """Blocks that describe the models; everything is made from cleared figures."""
 
-    def _coefficients(self, from_year: str) -> dict[tuple[str, str], dict[str, Record]]:
-        """Return (group, feature) -> outcome -> coefficient, in the order of the model."""
-        found: dict[tuple[str, str], dict[str, Record]] = {}
-        for record in records(self.learnt_of(from_year).select(measure="transition_coefficient")):
-            group, _, feature = str(record["outcome"]).partition(": ")
-            found.setdefault((group, feature), {})[str(record["model"])] = record
-        return found
-
     @or_notice
-    def coefficient_table(self, from_year: str = FIRST) -> Table | Notice:
-        """Return the coefficients of the model with all features, with intervals."""
-        found = self._coefficients(from_year)
-        if not found:
-            raise NoDataError("There are no coefficients to show.")
+    def effect_table(self, from_year: str = FIRST) -> Table | Notice:
+        """Return what the model with all features makes of absence, pupil characteristics and schools, one at a time."""
+        find = Lookup(self.learnt_of(from_year), ["measure", "model", "outcome", "since"])
+        before, after = (said_year(one) for one in (from_year, STEPS[from_year]))
         rows = []
-        for (group, feature), by_outcome in found.items():
-            cells: list[Cell] = []
-            for outcome in _OUTCOMES:
-                record = by_outcome.get(outcome)
-                cells += [Cell(symbol="z")] * 2 if record is None else [rate_of(record), interval_cell(record)]
-            rows.append(Row(phrase(feature, "measures"), tuple(cells), phrase(group, "measures")))
-        columns = [Column("Feature", align="left")]
-        for words in _OUTCOMES.values():
-            columns += [Column("Coefficient", words), Column("95% interval", words)]
-        after = said_year(STEPS[from_year])
+        for section, (kind, level, since), words in self._effect_heads(from_year):
+            ending = "_gap" if since else ""
+            found = [find(measure=f"{name}{ending}", model=kind, outcome=level, since=since) for name in _PREDICTED]
+            if any(record is not None for record in found):
+                rows.append(Row(words, tuple(cell for one in found for cell in _effect_cells(one)), section))
+        if not rows:
+            raise NoDataError("What the model makes of a pupil's absence and characteristics is not in the release.")
+        columns = [Column("What is set or compared", align="left")]
+        for outcome in _PREDICTED.values():
+            columns += [Column("Expected", outcome), Column("95% interval", outcome)]
         return Table(
-            id_of("model-coefficients", from_year),
-            f"Coefficients of the model of {after}",
-            "Log odds; the model with all pupil characteristics, fitted to pupils of all districts of the data",
+            id_of("model-effects", from_year),
+            f"What the model expects in {after}, by absence in {before}, pupil characteristics and school",
+            "Mean over the pupils learned from, all else as it was; the model with all pupil characteristics",
             tuple(columns),
             tuple(rows),
             source_of(self.learnt_of(from_year)),
-            (
-                "Above 0: more absence is expected. Absence of the year before is in several columns that belong together, so one"
-                " of them alone says little. Coefficients describe; they say nothing of causes. Pupils are compared with boys,"
-                " White pupils, those without SEN and those not known to be eligible for free school meals.",
-            ),
+            self._effect_notes(from_year),
+        )
+
+    def _effect_heads(self, from_year: str) -> Iterator[tuple[str, tuple[str, str, str], str]]:
+        """Yield section, key and words of each row that there may be."""
+        before, earlier = (phrase(year_words(one), "years") for one in (from_year, str(int(from_year) - 1)))
+        for kind, levels, years in (
+            (ABSENCE, ABSENCE_LEVELS, before),
+            (LASTING, LASTING_LEVELS, f"{before} and {earlier}"),
+        ):
+            for level in levels:
+                words = phrase(f"{level}% of sessions missed", "rule")
+                yield f"Absence in {years} (expected, %)", (kind, str(level), ""), words
+        section = "Difference (percentage points)"
+        for name, (reference, levels_of) in COMPARED_LEVELS.items():
+            for level_of in levels_of:
+                words = f"{level_words(name, level_of)} against {_REFERENCE_WORDS[name]}"
+                yield section, (name, level_of, reference), words
+        terms, _ = self._looked_at(from_year)
+        if terms:
+            words = f"{YEAR_LEVEL}% missed in the year and {TERM_LEVEL}% in its {terms[-1]} term against {YEAR_LEVEL}% in every term"
+            yield section, (LATEST_TERM, str(TERM_LEVEL), str(YEAR_LEVEL)), phrase(words, "rule")
+        yield section, (SCHOOL, "1", "0"), "School with high absence against an average school"
+
+    def _effect_notes(self, from_year: str) -> tuple[str, ...]:
+        before, after = (said_year(one) for one in (from_year, STEPS[from_year]))
+        return (
+            f"How to read: were all the pupils learned from at that absence in every term of {before}, their year before as it was, the"
+            f" model would expect so much overall absence in {after}, and so many of them in persistent and in severe absence. High"
+            " absence often falls back; where the year before was as high, mostly more is expected. Of very high absence the model"
+            " has seen few pupils: intervals are wide.",
+            "Differences are between pupils alike in all else the model knows. They describe; they say nothing of causes. An interval"
+            " that runs from a minus sign to a plus sign leaves open which way a difference goes.",
+            "A school with high absence lies a standard deviation above the mean of schools by what its earlier intakes came to"
+            " beyond what was expected of its pupils. Intervals are of what the model has learned, not of the year of a pupil, of"
+            " which far less is known.",
         )
 
     @or_notice
     def model_card(self, from_year: str = FIRST) -> Table | Notice:
         """Return what the models are for, what they are made of and what they cannot do."""
         before, after = (said_year(one) for one in (from_year, STEPS[from_year]))
-        groups = [group for group, _ in self._coefficients(from_year)]
         words = {**_GROUP_WORDS, f"Year {from_year}": f"absence in {before}"}
-        used = [words[group] for group in dict.fromkeys(groups) if group in words]
+        terms, groups = self._looked_at(from_year)
+        used = [words[group] for group in groups if group in words]
         entries = (
             (
                 "Purpose",
@@ -94,7 +137,7 @@ class TransitionCard(TransitionProofData):
             ),
             (
                 "What it looks at",
-                f"{capital(sentence_list(used))}. Terms: {sentence_list(self._terms(from_year))}. Beside these, what earlier intakes of"
+                f"{capital(sentence_list(used))}. Terms: {sentence_list(terms)}. Beside these, what earlier intakes of"
                 " the school came to, drawn towards all schools (empirical Bayes).",
             ),
             (
@@ -136,10 +179,11 @@ class TransitionCard(TransitionProofData):
             source_of(self.learnt_of(from_year)),
         )
 
-    def _terms(self, from_year: str) -> list[str]:
+    def _looked_at(self, from_year: str) -> tuple[list[str], list[str]]:
+        """Return the terms the model uses and the groups of its features."""
         rows = self.learnt_of(from_year).select(measure="pupils").rows
-        named = [str(text) for text in rows["about"] if text]
-        return [f"{TERM_LABELS.get(term, term).lower()}" for term in (named[0].split() if named else [])]
+        terms, *groups = next((str(text) for text in rows["about"] if text), "").split(GROUPS_APART)
+        return [TERM_LABELS.get(term, term).lower() for term in terms.split()], groups
 
     def _pupils_words(self, from_year: str) -> str:
         rows = records(self.learnt_of(from_year).select(measure="pupils"))
@@ -161,3 +205,8 @@ class TransitionCard(TransitionProofData):
         pupils = Lookup(self.proof_of(from_year), ["measure"])(measure="pupils")
         tested = f" Tested on {figure_words(pupils)} pupils of the area." if is_shown(pupils) else ""
         return f"{sentence_list(parts).capitalize()}.{tested}"
+
+
+def _effect_cells(record: Record | None) -> list[Cell]:
+    """Return figure and interval; neither applies to an outcome without a model."""
+    return [Cell(symbol="z")] * 2 if record is None else [rate_of(record), interval_cell(record)]

@@ -17,7 +17,6 @@ from attendance_toolkit.deepdives._shared import (
     count_of,
     level_words,
     or_nothing,
-    or_notice,
     ordered_levels,
     rate_of,
     the_area,
@@ -29,6 +28,7 @@ from attendance_toolkit.deepdives.transition_data import (
     HIDDEN,
     SAME_NOTE,
     STEPS,
+    or_notice,
     step_words,
     year_words,
 )

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from attendance_toolkit.deepdives._shared import (
-    MAINSTREAM,
-    Lookup,
-    Record,
-    count_of,
-    or_nothing,
-    or_notice,
-    rate_of,
-    the_area,
-)
-from attendance_toolkit.deepdives.transition_data import FIRST, HIDDEN, STEPS, year_words
+from attendance_toolkit.deepdives._shared import MAINSTREAM, Lookup, Record, count_of, or_nothing, rate_of, the_area
+from attendance_toolkit.deepdives.transition_data import FIRST, HIDDEN, STEPS, or_notice, year_words
 from attendance_toolkit.deepdives.transition_days_data import (
     ALL_MATCHED,
     CLAIMED_DAYS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attendance_toolkit.deepdives._shared import Record, capital, level_words, or_nothing, or_notice, rate_of
+from attendance_toolkit.deepdives._shared import Record, capital, level_words, or_nothing, rate_of
 from attendance_toolkit.deepdives._step_words import id_of
 from attendance_toolkit.deepdives.transition_card import TransitionCard
-from attendance_toolkit.deepdives.transition_data import FIRST, cohort_words
+from attendance_toolkit.deepdives.transition_data import FIRST, cohort_words, or_notice
 from attendance_toolkit.deepdives.transition_proof_data import PERSISTENT, SEVERE
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.models.transition.proof import GROUPS, MODEL, TARGETING

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from attendance_toolkit.deepdives._contrasts import derived_from
-from attendance_toolkit.deepdives._shared import Record, capital, count_of, or_nothing, or_notice, rate_of, the_area
+from attendance_toolkit.deepdives._shared import Record, capital, count_of, or_nothing, rate_of, the_area
 from attendance_toolkit.deepdives._step_models import LEAST_SCHOOLS, WORST
 from attendance_toolkit.deepdives._step_rows import LEFT_OUT
 from attendance_toolkit.deepdives._step_words import TERM_WORDS, id_of, said_year
-from attendance_toolkit.deepdives.transition_data import FIRST, STEPS
+from attendance_toolkit.deepdives.transition_data import FIRST, STEPS, or_notice
 from attendance_toolkit.deepdives.transition_forecast_data import ABSENCE, DIP, HIGHEST, LARGEST, TransitionForecastData
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError

@@ -7,13 +7,14 @@ from typing import Any
 
 from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import derived_from, statistic_row, symbol_of
-from attendance_toolkit.deepdives._shared import Lookup, Record, count_of, or_nothing, or_notice, rate_of, the_area
+from attendance_toolkit.deepdives._shared import Lookup, Record, count_of, or_nothing, rate_of, the_area
 from attendance_toolkit.deepdives._transition_cells import hidden
 from attendance_toolkit.deepdives.transition_data import (
     FIRST,
     HIDDEN,
     STEPS,
     cohort_words,
+    or_notice,
     step_words,
     year_after,
     year_words,

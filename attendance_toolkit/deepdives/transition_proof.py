@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from attendance_toolkit.deepdives._contrasts import derived_from
-from attendance_toolkit.deepdives._shared import Record, or_nothing, or_notice, rate_of, the_area
+from attendance_toolkit.deepdives._shared import Record, or_nothing, rate_of, the_area
 from attendance_toolkit.deepdives._step_models import LEAST_SCHOOLS
 from attendance_toolkit.deepdives._step_proof_rows import FIFTHS, LEAST_LISTED
 from attendance_toolkit.deepdives._step_words import id_of, said_cohort, said_year
-from attendance_toolkit.deepdives.transition_data import FIRST, STEPS, cohort_words
+from attendance_toolkit.deepdives.transition_data import FIRST, STEPS, cohort_words, or_notice
 from attendance_toolkit.deepdives.transition_fairness import TransitionFairness
 from attendance_toolkit.deepdives.transition_proof_data import PERSISTENT, RATE, SEVERE
 from attendance_toolkit.errors import NoDataError
@@ -164,7 +164,7 @@ class TransitionProof(TransitionFairness):
             }
             if found["prediction_mae"] is None:
                 continue
-            cells = [_size_cell(found[name]) for name in statistics]
+            cells = [rate_of(found[name]) for name in statistics]
             cells += [rate_of(found[name]) for name in in_order]
             rows.append(Row(phrase(model, "measures"), tuple(cells), emphasis=model == MODEL))
         columns = [
@@ -180,11 +180,6 @@ class TransitionProof(TransitionFairness):
             "Errors: lower is better. Every way is tested on the same pupils: those with enough sessions in both years to be"
             " compared."
         ]
-        if BOOSTING not in self._methods(from_year):
-            notes.append(
-                "Gradient boosting, which looks for any pattern there is, is not tried: no year group learned from has its year"
-                " before in the data."
-            )
         if in_order:
             columns += [heads[name] for name in in_order]
             notes.append(
@@ -325,14 +320,6 @@ class TransitionProof(TransitionFairness):
                     f" (1 would be the same order, 0 none at all) of {figure_words(record)}."
                 )
         return Findings(tuple(sentences)) if sentences else Result(())
-
-
-def _size_cell(record: Record | None) -> Cell:
-    """Return an error, which has no direction, without a sign."""
-    if not is_shown(record):
-        return rate_of(record)
-    size = float(record["rate"]) * 100
-    return Cell(show_number(size, 2), size)
 
 
 def _smaller(gain: Record) -> str:

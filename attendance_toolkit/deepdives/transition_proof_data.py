@@ -40,7 +40,7 @@ class TransitionProofData(TransitionData):
 
     @exact_table
     def learnt(self) -> ExactTable:
-        """Pupils the model in use is fitted to, of all districts of the store, and its coefficients."""
+        """Pupils the model in use is fitted to, of all districts of the store, and what it expects of them."""
         return self._learnt(FIRST)
 
     @exact_table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from attendance_toolkit.deepdives._shared import (
     SHORT,
-    Record,
     level_words,
     or_nothing,
     or_notice,
@@ -30,7 +29,7 @@ from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.ledger import phrase
-from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
+from attendance_toolkit.vocabulary.rounding import round_half_up
 
 #: Share of authorities that should lie inside their intervals.
 _NOMINAL = 0.95
@@ -235,7 +234,7 @@ class TransitionPublishedExpected(TransitionPublishedModel):
                         self.published_error(about, method, scope, measure)
                         for measure in ("prediction_mae", "prediction_rmse", "rate_gap")
                     ]
-                    cells = (_size_cell(found[0]), _size_cell(found[1]), rate_of(found[2]))
+                    cells = (rate_of(found[0]), rate_of(found[1]), rate_of(found[2]))
                     rows.append(Row(method, cells, f"{SHORT[about]}, {words}", method == MODEL))
         was, now = (
             show_academic_year(year) for year in (academic_year_before(self.published_year), self.published_year)
@@ -313,11 +312,3 @@ class TransitionPublishedExpected(TransitionPublishedModel):
             source_of(self.published_outlook),
             (_HOW, _AS_BEFORE),
         )  # fmt: skip
-
-
-def _size_cell(record: Record | None) -> Cell:
-    """Return the size of an error, which has no sign: as text of its own, since its row of the release is written with one."""
-    if not is_shown(record):
-        return rate_of(record)
-    size = 100 * float(record["rate"])
-    return Cell(show_number(size, 2), size)

@@ -12,17 +12,11 @@ from attendance_toolkit.deepdives._shared import (
     Record,
     count_of,
     or_nothing,
-    or_notice,
     rate_of,
     the_area,
 )
 from attendance_toolkit.deepdives.transition_changes import TransitionChanges
-from attendance_toolkit.deepdives.transition_data import (
-    FIRST,
-    STEPS,
-    step_words,
-    year_words,
-)
+from attendance_toolkit.deepdives.transition_data import FIRST, STEPS, or_notice, step_words, year_words
 from attendance_toolkit.presentation.blocks import Column, Figure, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import dot_interval
 from attendance_toolkit.presentation.formats import interval_cell, source_of

@@ -17,20 +17,12 @@ from attendance_toolkit.deepdives._shared import (
     capital,
     count_of,
     or_nothing,
-    or_notice,
     rate_of,
     the_area,
 )
 from attendance_toolkit.deepdives.transition_changes import TransitionChanges
 from attendance_toolkit.deepdives.transition_changes_data import OTHERS, SAME
-from attendance_toolkit.deepdives.transition_data import (
-    FIRST,
-    HIDDEN,
-    KEYS,
-    SAME_NOTE,
-    STEPS,
-    year_words,
-)
+from attendance_toolkit.deepdives.transition_data import FIRST, HIDDEN, KEYS, SAME_NOTE, STEPS, or_notice, year_words
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Column, Figure, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.figures import line_by_level

@@ -22,6 +22,7 @@ from attendance_toolkit.vocabulary.symbols import SYMBOLS
 _UNITS = {
     "percent": ("%", "%"),
     "points": ("percentage points", " pp"),
+    "error": ("percentage points", " pp"),
     "sessions": ("sessions", ""),
     "count": ("", ""),
     "ratio": ("", ""),
@@ -72,6 +73,8 @@ def measure_format(measure: str) -> Format:
     '7.7%'
     >>> measure_format("overall_absence_rate_change").short(-0.0025), measure_format("risk_ratio").short(4.1)
     ('−0.3 pp', '4.10')
+    >>> measure_format("prediction_rmse").short(0.0712), measure_format("prediction_rmse").unit
+    ('7.12 pp', 'percentage points')
     """
     known, is_change = find_measured(measure)
     if known is None:

@@ -415,7 +415,8 @@ def _every_year(course: tuple[tuple[int, float | None], ...]) -> list[float | No
 def _links(line: _AreaLine) -> str:
     items = []
     for report in line.pages:
-        name = report.name.replace("_", " ").replace("-", " ").capitalize()
+        # A year group may be in the name of a report.
+        name = ledger.phrase(report.name.replace("_", " ").replace("-", " ").capitalize(), "pages")
         text = f"{name}, {show_academic_year(report.academic_year)}"
         label = f"{text}: {line.name}"
         items.append(f'<a href="{report.href}" aria-label="{text_html(label)}">{text_html(text)}</a>')

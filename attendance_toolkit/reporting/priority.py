@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from attendance_toolkit.deepdives._step_models import _expected_here, fitted_steps
+from attendance_toolkit.deepdives._step_models import expected_here_of, fitted_steps
 from attendance_toolkit.errors import NoDataError, ParameterError, did_you_mean
 from attendance_toolkit.inputs import open_inputs
 from attendance_toolkit.models.transition.proof import MODEL, TARGETING
@@ -162,7 +162,7 @@ def _plan(store: Store, asked: Asked, from_year: str, rule: str, with_characteri
         store=str(store.path),
     )
     coming = inputs.steps(from_year)[-1]
-    here = _expected_here(coming, members)
+    here = expected_here_of(coming, members)
     if not here.any():
         raise NoDataError(
             f"No pupil of Year {from_year} in {show_academic_year(asked.academic_year)} is expected in a school of"

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attendance_toolkit.deepdives._step_models import FittedSteps, _expected_here
+from attendance_toolkit.deepdives._step_models import FittedSteps, expected_here_of
 from attendance_toolkit.metrics.transition.cohort import Array, StepCohort
 from attendance_toolkit.models.transition import SchoolForecast, StepForecast, StepModel
 from attendance_toolkit.presentation.narrative import sentence_list
@@ -129,7 +129,7 @@ class PackWriter:
         test = fitted.test
         # The school offered is what was known in July; where there are no offers of that year, where the pupil went.
         test = replace(test, destination=np.where(test.offered > 0, test.offered, test.destination))
-        tested = test.chosen(test.is_compared & _expected_here(test, self.plan.members))
+        tested = test.chosen(test.is_compared & expected_here_of(test, self.plan.members))
         if not len(tested.pupils):
             return "How often such a list is right is not known: nobody of the year group before was expected here."
         going = tested.destination

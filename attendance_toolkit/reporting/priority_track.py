@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attendance_toolkit.deepdives._step_models import _expected_here
+from attendance_toolkit.deepdives._step_models import expected_here_of
 from attendance_toolkit.errors import NoDataError, ParameterError
 from attendance_toolkit.inputs import open_inputs
 from attendance_toolkit.metrics.transition.cohort import LEFT_OUT_YEARS, Array, Later, StepCohort
@@ -247,7 +247,7 @@ class _Writer:
     @cached_property
     def missing(self) -> Array:
         """Positions of those expected in the area who are not found there."""
-        of_area = _expected_here(self.cohort, self.members) | self.cohort.in_area(self.members)
+        of_area = expected_here_of(self.cohort, self.members) | self.cohort.in_area(self.members)
         there = np.zeros(len(of_area), bool)
         there[self.found] = True
         return np.flatnonzero(self._is_followed & of_area & ~there)

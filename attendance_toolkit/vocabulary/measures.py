@@ -18,13 +18,14 @@ class Measure:
     numerator: str
     denominator: str
     unit: str
-    """percent, sessions (per enrolment) or count; of statistics also points (percentage points), ratio, logit, p, rank, days."""
+    """percent, sessions (per enrolment) or count; of statistics also points and error (percentage points, a difference and a
+    size), ratio, logit, p, rank, days."""
     decimals: int = 1
 
     @property
     def scale(self) -> float:
         """What the stored figure is multiplied by to be written."""
-        return 100.0 if self.unit in ("percent", "points") else 1.0
+        return 100.0 if self.unit in ("percent", "points", "error") else 1.0
 
     @property
     def is_signed(self) -> bool:

@@ -91,8 +91,8 @@ _MODELLED = (
     _modelled("expected_dip", "Change expected against the year before", "points", 1, behind="enrolments"),
     _modelled("probability_highest_absence", "Chance of being among the highest absence", "percent", 0, behind="enrolments"),
     _modelled("probability_largest_dip", "Chance of being among the largest dips", "percent", 0, behind="enrolments"),
-    _modelled("prediction_mae", "Mean absolute error", "points", 2, behind="enrolments"),
-    _modelled("prediction_rmse", "Root mean squared error", "points", 2, behind="enrolments"),
+    _modelled("prediction_mae", "Mean absolute error", "error", 2, behind="enrolments"),
+    _modelled("prediction_rmse", "Root mean squared error", "error", 2, behind="enrolments"),
     _modelled("prediction_auc", "Discrimination (AUC)", "ratio", 2, behind="persistent_absentees"),
     _modelled("average_precision", "Average precision", "ratio", 2, behind="persistent_absentees"),
     _modelled("brier_score", "Brier score", "ratio", 3, behind="persistent_absentees"),
@@ -105,7 +105,14 @@ _MODELLED = (
     _modelled("interval_coverage", "Found inside the 90% interval", "percent", 0, behind="enrolments"),
     _modelled("observed_over_expected", "Found over forecast persistent absentees", "ratio", 2, behind="persistent_absentees"),
     _modelled("observed_over_expected_severe", "Found over forecast severe absentees", "ratio", 2),
-    _modelled("transition_coefficient", "Coefficient, logit scale", "logit", 2, behind="persistent_absentees"),
+    # What a model makes of one thing, all else as it was (``model``: what is set; ``outcome``: its level), and the difference from
+    # another level (``since``).
+    _modelled("predicted_absence", "Overall absence predicted", "percent", 1, behind="enrolments"),
+    _modelled("predicted_persistent", "Persistent absence predicted", "percent", 1, behind="persistent_absentees"),
+    _modelled("predicted_severe", "Severe absence predicted", "percent", 1),
+    _modelled("predicted_absence_gap", "Overall absence predicted, difference", "points", 1, behind="enrolments"),
+    _modelled("predicted_persistent_gap", "Persistent absence predicted, difference", "points", 1, behind="persistent_absentees"),
+    _modelled("predicted_severe_gap", "Severe absence predicted, difference", "points", 1),
     # Pupils given support: how they were, what pupils chosen alike came to without support, and the difference.
     _modelled("absence_after", "Overall absence after the step", "percent", 1, behind="enrolments"),
     _modelled("support_change", "Change of the supported pupils", "points", 1, behind="enrolments"),

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from attendance_toolkit.cli import main
 from tests.pages.test_page_in_browser import VIEWS, open_all
 
-REPORTS = ("districts", "longitudinal", "severe_absence_intersectional")
+REPORTS = ("districts", "longitudinal", "severe_absence_intersectional", "transition_y6_y7")
 
 
 def _pages(folder: Path, *arguments: str) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attendance_toolkit.intervals import FloatArray
 from attendance_toolkit.metrics.transition.cohort import StepCohort
@@ -43,6 +44,9 @@ class Challenger:
     ----------
     design
         The columns shared with the models.
+    has
+        (P,) which of all columns had a value in training: trees take no column without one, as the year before is where the
+        data begin with the only cohort.
     rate, persistent, severe
         Fitted scikit-learn models; None where too few pupils had the outcome.
     effects
@@ -52,6 +56,7 @@ class Challenger:
     """
 
     design: StepDesign
+    has: NDArray[np.bool_]
     rate: Any
     persistent: Any
     severe: Any
@@ -60,7 +65,7 @@ class Challenger:
 
     def predict(self, cohort: StepCohort) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return (N,) rates, and probabilities of persistent and of severe absence; missing where there is no model."""
-        columns = _columns(self.design, cohort)
+        columns = _columns(self.design, cohort)[:, self.has]
         shifts = [
             level + (effect.of(cohort.destination)[0] if effect is not None else 0.0)
             for level, effect in zip(self.levels, self.effects, strict=True)
@@ -93,6 +98,8 @@ def fit_challenger(
     size = len(missed)
     drawn = np.sort(np.random.default_rng(_SEED).permutation(size)[:MOST_PUPILS])
     columns = np.concatenate([_columns(design, cohort) for cohort in followed])[drawn]
+    has = np.isfinite(columns).any(axis=0)
+    columns = columns[:, has]
     missed, possible, school, which = missed[drawn], possible[drawn], school[drawn], which[drawn]
     found = missed / possible
     from sklearn.ensemble import HistGradientBoostingRegressor  # here: scikit-learn is slow to import
@@ -118,7 +125,7 @@ def fit_challenger(
         by_chance.append(school_effects(score, information, school, which))
     spread = np.full(len(residual), max(float(residual.var()), 1e-12))
     by_rate = school_effects(residual / spread, 1 / spread, school, which)
-    return Challenger(design, rate, persistent, severe, (by_rate, *by_chance), tuple(levels))
+    return Challenger(design, has, rate, persistent, severe, (by_rate, *by_chance), tuple(levels))
 
 
 def _chances(columns: FloatArray, outcome: FloatArray) -> Any:

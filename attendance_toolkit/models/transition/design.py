@@ -48,6 +48,12 @@ _REFERENCES = {
     },
     ATTENDANCE: {"fsm_eligible": "Not known to be FSM eligible"},
 }
+_HEADINGS = {
+    "fsm_eligible": "Free school meals",
+    "sen_provision": "SEN",
+    "sex": "Sex",
+    "ethnicity_major": "Ethnicity",
+}
 _ANY_SEN = ("SEN support", "EHC plan")
 
 Column = tuple[str, str, Array]
@@ -80,6 +86,11 @@ class StepDesign:
     names: tuple[str, ...]
     groups: tuple[str, ...]
     left_out: Mapping[str, str]
+
+    @property
+    def is_history(self) -> NDArray[np.bool_]:
+        """(P,) columns of attendance, all but the intercept and those about characteristics."""
+        return ~np.isin(self.groups, ("Intercept", *_HEADINGS.values()))
 
     def matrix(self, cohort: StepCohort) -> FloatArray:
         """Return the columns (N, P) of a cohort, from what is known by July.
@@ -324,16 +335,10 @@ def _earlier_columns(cohort: StepCohort, terms: Sequence[str], year: FloatArray)
 def _characteristic_columns(
     cohort: StepCohort, recipe: StepDesign, year: FloatArray, half: NDArray[np.bool_]
 ) -> Iterator[Column]:
-    headings = {
-        "fsm_eligible": "Free school meals",
-        "sen_provision": "SEN",
-        "sex": "Sex",
-        "ethnicity_major": "Ethnicity",
-    }
     titles = {"fsm_eligible": "FSM", "sen_provision": "SEN", "sex": "Sex", "ethnicity_major": "Ethnicity"}
     for name, levels in recipe.levels.items():
         for level in levels:
-            yield headings[name], f"{titles[name]}: {level}", _is(cohort, name, level)
+            yield _HEADINGS[name], f"{titles[name]}: {level}", _is(cohort, name, level)
     yield (
         "Free school meals",
         "FSM eligible, more for each log odds",

@@ -96,7 +96,7 @@ def forecast_schools(
     model
         Fitted to earlier cohorts, with all features.
     cohort
-        Pupils about to move up; its ``later`` is not looked at.
+        Pupils about to move up, the whole cohort of the store, by which the level is found; its ``later`` is not looked at.
     keep
         (N,) pupils to take; all if None.
     allowance
@@ -125,7 +125,7 @@ def forecast_schools(
     if worst < 1:
         raise ParameterError(f"'worst' is {worst}: at least one school is among the highest.")
     chosen = cohort.chosen(taken)
-    forecast = model.predict(chosen, schools[taken])
+    forecast = model.levelled(cohort).predict(chosen, schools[taken])
     allowed = model.allowances if allowance is None else allowance
     names, place = places_of(forecast.destination)
     by_school = _intakes(model, chosen, forecast, allowed, place, names, worst)

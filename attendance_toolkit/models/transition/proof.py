@@ -218,20 +218,21 @@ def _prove(
     if not followed:
         raise NoDataError("No earlier cohort is followed over the step: the model cannot be proved.")
     used = tuple(terms) if terms is not None else common_terms([*followed, test])
-    whole = _with_known_schools(test.chosen(test.is_compared))
+    everybody = _with_known_schools(test)
+    whole = everybody.chosen(test.is_compared)
     taken = np.ones(len(whole.pupils), bool) if keep is None else np.asarray(keep, bool)[test.is_compared]
     tested = whole.chosen(taken)
     if not len(tested.pupils):
         raise NoDataError(f"No pupil of {test.label} has enough sessions in both years: there is nothing to test on.")
 
-    model, targeting = (fit_step(followed, features=name, terms=used) for name in (features, ATTENDANCE))
+    model, targeting = (fit_step(train, features=name, terms=used).levelled(test) for name in (features, ATTENDANCE))
     forecast = model.predict(whole)
     by_all = _simple(followed, whole)
     by_all[MODEL], by_all[TARGETING] = _of_forecast(forecast), _of_forecast(targeting.predict(whole))
     if with_challenger:
         by_all[BOOSTING] = Predicted(*fit_challenger(followed, features=features, terms=used).predict(whole))
     methods = {name: _chosen(method, taken) for name, method in by_all.items()}
-    schools = _schools(model, whole, taken)
+    schools = _schools(model, everybody, taken)
     lists = _lists(methods, tested, capacity)
     return Proof(
         tested=test.academic_year,
@@ -359,9 +360,10 @@ def _chance_scores(outcome: FloatArray, score: FloatArray, is_chance: bool) -> l
     ]
 
 
-def _schools(model: StepModel, whole: StepCohort, taken: Array) -> pd.DataFrame:
+def _schools(model: StepModel, everybody: StepCohort, taken: Array) -> pd.DataFrame:
     """Return expected and found absence of the schools that take at least half of their pupils from those tested."""
-    forecast = forecast_schools(model, whole)
+    forecast = forecast_schools(model, everybody, everybody.is_compared)
+    whole = everybody.chosen(everybody.is_compared)
     names, place = places_of(whole.destination)
     size, later = len(names), whole.later
     assert later is not None

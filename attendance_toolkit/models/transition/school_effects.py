@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike
 from attendance_toolkit.errors import ParameterError
 from attendance_toolkit.intervals import FloatArray
 from attendance_toolkit.metrics.transition.cohort import Array
+from attendance_toolkit.models._logit import expit_of
 from attendance_toolkit.models._units import BoolArray, variance_between
 from attendance_toolkit.models.transition.intakes import sums_of
 
 #: With one cohort, a school's own level and its year cannot be told apart: no more than this share is taken as its year.
 _MOST_OF_ONE_YEAR = 0.5
+#: Steps to the level that keeps a mean: it is small, and found in two or three.
+_MOST_STEPS, _SMALL_STEP = 20, 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +119,40 @@ def school_effects(
         return _shrunken(names, estimate, weight, has, beyond)
     together = _shrunken(names, estimate, weight, has, 0.0)
     return _shrunken(names, estimate, weight, has, min(year_sd**2, _MOST_OF_ONE_YEAR * together.sd**2))
+
+
+def mean_kept(effects: SchoolEffects, linear: FloatArray, fitted: FloatArray, schools: Array) -> SchoolEffects:
+    """Return the effects, all moved by as much as keeps the mean of the pupils' chances.
+
+    Effects as large up as down raise the mean of small chances, since the logistic curve bends: pupils of schools with history
+    would be expected to do worse than pupils did. A school without history stays at the mean of all, where it belongs.
+
+    Parameters
+    ----------
+    effects
+        In log odds.
+    linear, fitted
+        (N,) log odds and chances without effects.
+    schools
+        (N,) LAESTAB, 0 where it is not known.
+
+    >>> effects = SchoolEffects(np.array([7, 9]), np.array([0.5, -0.5]), np.array([0.8, 0.8]), 0.5, 0.1)
+    >>> odds = np.full(4, np.log(0.1 / 0.9))
+    >>> moved = mean_kept(effects, odds, np.full(4, 0.1), np.array([7, 7, 9, 9]))
+    >>> moved.effect.round(3).tolist(), float(expit_of(odds + moved.of(np.array([7, 7, 9, 9]))[0]).mean().round(9))
+    ([0.402, -0.598], 0.1)
+    """
+    known = schools != 0
+    if not known.any():
+        return effects
+    with_effect, wanted, level = linear[known] + effects.of(schools[known])[0], float(fitted[known].sum()), 0.0
+    for _ in range(_MOST_STEPS):
+        rates = expit_of(with_effect + level)
+        step = (wanted - float(rates.sum())) / float((rates * (1 - rates)).sum())
+        level += step
+        if abs(step) < _SMALL_STEP:
+            break
+    return replace(effects, effect=effects.effect + level)
 
 
 def _year_variance(estimate: FloatArray, weight: FloatArray, has: BoolArray) -> float:

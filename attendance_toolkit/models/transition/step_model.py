@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,13 @@ from attendance_toolkit.models.transition.allowance import (
     how_missed,
     school_allowance,
 )
+from attendance_toolkit.models.transition.cohort_level import CohortLevel, level_of, year_shift_of
 from attendance_toolkit.models.transition.design import FULL, StepDesign, common_terms, learn_design
 from attendance_toolkit.models.transition.intakes import IntakeMeans, intake_means, places_of, sums_of
 from attendance_toolkit.models.transition.pupil_intervals import PupilIntervals, halves, learn_intervals
 from attendance_toolkit.models.transition.rate import fit_rate
 from attendance_toolkit.models.transition.ridge import LEAST_EVENTS, LogitFit, fit_ridge
-from attendance_toolkit.models.transition.school_effects import SchoolEffects, school_effects
+from attendance_toolkit.models.transition.school_effects import SchoolEffects, mean_kept, school_effects
 from attendance_toolkit.vocabulary import measures
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.transition_allowance import OUTCOMES, PERSISTENT, RATE, SEVERE, default_allowance
@@ -42,16 +43,23 @@ class OutcomeModel:
     fit: LogitFit
     effects: SchoolEffects
 
-    def chance(self, matrix: FloatArray, schools: Array) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def chance(
+        self, matrix: FloatArray, schools: Array, shift: float = 0.0
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return what is predicted with the school's effect, without it, and the share of the effect kept (N,).
 
         Nothing is nearer to 0 or 1 than half a pupil of those the model has seen: further out it knows nothing.
         """
         effect, share = self.effects.of(schools)
-        linear = matrix @ self.fit.coefficients[: matrix.shape[1]]
+        linear = matrix @ self.fit.coefficients[: matrix.shape[1]] + shift
         nearest = 0.5 / self.fit.rows
         with_effect, without = (np.clip(expit_of(one), nearest, 1 - nearest) for one in (linear + effect, linear))
         return with_effect, without, share
+
+    def history_level(self, matrix: FloatArray, is_history: Array) -> CohortLevel:
+        """Return how high the history of pupils (N, P) of a whole cohort lies."""
+        coefficients = self.fit.coefficients[: matrix.shape[1]]
+        return level_of(matrix @ np.where(is_history, coefficients, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +115,10 @@ class StepModel:
         How far off a pupil's rate may be.
     allowances
         Outcome -> what a school's forecast allows for beyond the chance of its pupils.
+    latest
+        Outcome -> how high the history of the latest cohort lies.
+    shift
+        Outcome -> what is added to the log odds of the cohort to be predicted (``levelled``); nothing if it is not there.
     """
 
     from_year: str
@@ -117,6 +129,8 @@ class StepModel:
     not_fitted: Mapping[str, str]
     intervals: PupilIntervals
     allowances: Mapping[str, Allowance]
+    latest: Mapping[str, CohortLevel] = field(default_factory=dict)
+    shift: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -128,13 +142,34 @@ class StepModel:
         """Terms of the year before the step that are used."""
         return self.design.terms
 
+    def levelled(self, cohort: StepCohort) -> StepModel:
+        """Return the model at the level of a cohort to be predicted (``models.transition.cohort_level``).
+
+        Parameters
+        ----------
+        cohort
+            All its pupils, of all authorities of the store: of a part of them the level would be the part's own. Its ``later``
+            is not looked at.
+        """
+        if not len(cohort.pupils):
+            return self
+        matrix, is_history = self.design.matrix(cohort), self.design.is_history
+        return replace(
+            self,
+            shift={
+                name: year_shift_of(self.latest[name], model.history_level(matrix, is_history))
+                for name, model in self.outcomes.items()
+            },
+        )
+
     def predict(self, cohort: StepCohort, destination: Array | None = None) -> StepForecast:
         """Return what is expected of each pupil, from what is known in July.
 
         Parameters
         ----------
         cohort
-            Pupils about to move up. Its ``later`` is not looked at.
+            Pupils about to move up, any part of a cohort; of a new one, by the model ``levelled`` for the whole of it. Its
+            ``later`` is not looked at.
         destination
             (N,) LAESTAB after the step, 0 where it is not known; ``cohort.destination`` if None.
 
@@ -149,11 +184,12 @@ class StepModel:
             )
         schools = cohort.destination if destination is None else np.asarray(destination)
         matrix = self.design.matrix(cohort)
-        rate, without, share = self.outcomes[RATE].chance(matrix, schools)
+        rate, without, share = self.outcomes[RATE].chance(matrix, schools, self.shift.get(RATE, 0.0))
         chances, shares = {}, {RATE: share}
         for name in (PERSISTENT, SEVERE):
             if name in self.outcomes:
-                chances[name], _, shares[name] = self.outcomes[name].chance(matrix, schools)
+                shift = self.shift.get(name, 0.0)
+                chances[name], _, shares[name] = self.outcomes[name].chance(matrix, schools, shift)
             else:
                 chances[name], shares[name] = np.full(len(rate), np.nan), np.zeros(len(rate))
         lower, upper = self.intervals.bounds(rate)
@@ -219,13 +255,14 @@ def fit_step(cohorts: Sequence[StepCohort], *, features: str = FULL, terms: Sequ
     -----
     The rate is a fractional logit weighted by sessions; persistent and severe absence are logistic models of their own,
     with a small ridge, since a distribution about the rate gives badly calibrated chances. Each has a
-    level for every cohort: predictions are at the latest cohort's. School effects are empirical-Bayes.
+    level for every cohort: predictions are at the latest cohort's (``StepModel.levelled``). School effects are empirical-Bayes.
     A pupil's interval is conformal, from models of the other half of the pupils.
     """
     if len({cohort.from_year for cohort in cohorts}) > 1:
         raise ParameterError("The cohorts are of several year groups: fit one step at a time.")
     used = tuple(terms) if terms is not None else common_terms(cohorts)
-    training = _training(cohorts)
+    whole = _followed(cohorts)
+    training = [_compared(cohort) for cohort in whole]
     count = sum(len(cohort.pupils) for cohort in training)
     if count < LEAST_PUPILS:
         raise NoDataError(
@@ -233,8 +270,8 @@ def fit_step(cohorts: Sequence[StepCohort], *, features: str = FULL, terms: Sequ
             f" {LEAST_PUPILS} of earlier cohorts. Load earlier years, or more authorities."
         )
     with one_thread():
-        allowances = _allowances(training, features, used)
-        model, rows = _core(training, features, used)
+        allowances = _allowances(whole, features, used)
+        model, rows = _core(whole, features, used)
         return replace(model, intervals=_cross_fitted(rows), allowances=allowances)
 
 
@@ -260,9 +297,13 @@ class _Rows:
     outcomes: Mapping[str, FloatArray]
 
 
-def _training(cohorts: Sequence[StepCohort]) -> list[StepCohort]:
-    followed = [cohort.chosen(cohort.is_compared) for cohort in cohorts if cohort.is_compared.any()]
-    return sorted(followed, key=lambda cohort: cohort.academic_year)
+def _followed(cohorts: Sequence[StepCohort]) -> list[StepCohort]:
+    """Return the cohorts with pupils to compare, oldest first, whole."""
+    return sorted((one for one in cohorts if one.is_compared.any()), key=lambda cohort: cohort.academic_year)
+
+
+def _compared(cohort: StepCohort) -> StepCohort:
+    return cohort.chosen(cohort.is_compared)
 
 
 def _rows(training: Sequence[StepCohort], design: StepDesign) -> _Rows:
@@ -291,8 +332,12 @@ def _later(cohort: StepCohort) -> Later:
     return cohort.later
 
 
-def _core(training: Sequence[StepCohort], features: str, terms: tuple[str, ...]) -> tuple[StepModel, _Rows]:
-    """Return a model whose intervals are of the pupils it has seen, without allowances; and its rows."""
+def _core(whole: Sequence[StepCohort], features: str, terms: tuple[str, ...]) -> tuple[StepModel, _Rows]:
+    """Return a model whose intervals are of the pupils it has seen, without allowances; and its rows.
+
+    ``whole`` are cohorts with all their pupils: who is compared is known only afterwards, so the level of a cohort is not theirs.
+    """
+    training = [_compared(cohort) for cohort in whole]
     design = learn_design(training, features, terms)
     rows = _rows(training, design)
     outcomes, not_fitted = {RATE: _rate_model(rows)}, dict[str, str]()
@@ -305,11 +350,12 @@ def _core(training: Sequence[StepCohort], features: str, terms: tuple[str, ...])
             continue
         outcomes[name] = _with_effects(rows, name, fit_ridge(rows.matrix, rows.outcomes[name]), 1.0)
     rate = expit_of(outcomes[RATE].fit.linear(rows.matrix) + outcomes[RATE].effects.of(rows.school)[0])
-    first = training[0]
+    first, latest = training[0], design.matrix(whole[-1])
     model = StepModel(
         first.from_year, first.to_year, design,
         {cohort.academic_year: len(cohort.pupils) for cohort in training},
         outcomes, not_fitted, learn_intervals(rows.outcomes[RATE], rate), {},
+        {name: one.history_level(latest, design.is_history) for name, one in outcomes.items()},
     )  # fmt: skip
     return model, rows
 
@@ -324,7 +370,8 @@ def _with_effects(rows: _Rows, name: str, fit: LogitFit, dispersion: float) -> O
     score = (rows.outcomes[name] - fit.fitted) / dispersion
     slope = np.maximum(fit.fitted * (1 - fit.fitted), 1e-9)
     year_sd = default_allowance(name).school_year_sd / (float(slope.mean()) if name == RATE else 1.0)
-    return OutcomeModel(fit, school_effects(score, slope / dispersion, rows.school, rows.cohort, year_sd=year_sd))
+    effects = school_effects(score, slope / dispersion, rows.school, rows.cohort, year_sd=year_sd)
+    return OutcomeModel(fit, mean_kept(effects, fit.linear(rows.matrix), fit.fitted, rows.school))
 
 
 def _cross_fitted(rows: _Rows) -> PupilIntervals:
@@ -342,15 +389,15 @@ def _cross_fitted(rows: _Rows) -> PupilIntervals:
     return learn_intervals(rows.outcomes[RATE], predicted)
 
 
-def _allowances(training: Sequence[StepCohort], features: str, terms: tuple[str, ...]) -> dict[str, Allowance]:
+def _allowances(whole: Sequence[StepCohort], features: str, terms: tuple[str, ...]) -> dict[str, Allowance]:
     """Return allowances from predicting each cohort with those before it."""
     years: dict[str, list[Missed]] = {name: [] for name in OUTCOMES}
-    for place in range(1, len(training)):
-        before = training[:place]
-        if sum(len(cohort.pupils) for cohort in before) < LEAST_PUPILS:
+    for place in range(1, len(whole)):
+        before, cohort = whole[:place], whole[place]
+        if sum(int(one.is_compared.sum()) for one in before) < LEAST_PUPILS:
             continue
         model, _ = _core(before, features, terms)
-        for name, found in _missed(model, training[place]).items():
+        for name, found in _missed(model.levelled(cohort), _compared(cohort)).items():
             years[name].append(found)
     return {name: school_allowance(years[name], name) for name in OUTCOMES}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def blocks(page):
     return [
         page.verdict_sentences(), page.error_table(), page.score_table(), page.calibration_figure(),
         page.coverage_sentences(), page.fairness_table(), page.fairness_sentences(), page.cost_sentences(),
-        page.model_card(), page.coefficient_table(),
+        page.model_card(), page.effect_table(),
     ]  # fmt: skip
 
 
@@ -67,6 +68,14 @@ def test_scores_of_the_year_before_are_those_of_scikit_learn_and_numpy(page, tes
     model = page.tested("prediction_rmse", model=MODEL, outcome=RATE)
     gain = page.gain("prediction_rmse", MODEL, everywhere=True)
     assert gain["rate"] == pytest.approx(rmse["rate"] - model["rate"], abs=1.1e-4)
+
+
+def test_errors_are_cells_of_the_release_without_a_sign(page, tested):
+    before, after = rate_before(tested), tested.later.missed / tested.later.possible
+    row = next(row for row in page.error_table().rows if row.header == CARRIED)
+    errors = (np.abs(after - before).mean(), np.sqrt(((after - before) ** 2).mean()))
+    assert [cell.text for cell in row.cells[:2]] == [f"{100 * error:.2f}" for error in errors]
+    assert all(cell.ref for cell in row.cells[:2])
 
 
 def test_a_list_of_one_in_ten_holds_the_share_counted_by_hand(page, tested):
@@ -97,14 +106,36 @@ def test_found_over_expected_is_counted_over_what_the_model_gave(page, tested):
     assert ratio["rate"] == pytest.approx(persistent(tested)[girls].sum() / chance[girls].sum(), abs=6e-3)
 
 
-def test_pupils_learned_from_and_coefficients_are_the_models(page, known):
+def test_pupils_learned_from_and_predictions_are_the_models(page, known):
     rows = page.learnt.rows
     pupils = rows[rows["measure"] == "pupils"].set_index("academic_year")["rate"].to_dict()
     assert pupils == {202223: known[0].is_compared.sum(), 202324: known[1].is_compared.sum()}
-    girls = rows[(rows["outcome"] == "Sex: Sex: Female") & (rows["model"] == "persistent")]["rate"].item()
-    frame = fitted_steps(page.inputs).model.coefficients()
-    own = frame[(frame["outcome"] == "persistent") & (frame["feature"] == "Sex: Female")]["coefficient"].item()
-    assert girls == pytest.approx(own, abs=0.051)
+    model = fitted_steps(page.inputs).model
+    learned = [cohort.chosen(cohort.is_compared) for cohort in known[:2]]
+
+    def mean(change):
+        found = [model.predict(change(cohort)) for cohort in learned]
+        return (
+            np.concatenate([one.rate for one in found]).mean(),
+            np.concatenate([one.persistent for one in found]).mean(),
+        )
+
+    def with_sex(cohort, level):
+        codes = np.full(len(cohort.pupils), cohort.levels["sex"].index(level), np.int8)
+        return replace(cohort, codes={**cohort.codes, "sex": codes})
+
+    table = {(row.section, row.header): row.cells for row in page.effect_table().rows}
+    sections = list(dict.fromkeys(section for section, _ in table))
+    for share in (0.10, 0.50):
+        rate, persistent = mean(lambda cohort, of=share: replace(cohort, missed=cohort.possible * of))
+        cells = table[sections[0], f"{share:.0%} of sessions missed"]
+        assert cells[0].value == pytest.approx(100 * rate, abs=0.051)
+        assert cells[2].value == pytest.approx(100 * persistent, abs=0.051)
+    girls, boys = (mean(lambda cohort, of=sex: with_sex(cohort, of)) for sex in ("Female", "Male"))
+    cells = table[sections[2], "Girls against boys"]
+    assert cells[0].value == pytest.approx(100 * (girls[0] - boys[0]), abs=0.051)
+    assert cells[2].text == f"{100 * (girls[1] - boys[1]):+.1f}".replace("-", "−")
+    assert all(re.match(r"[+−]|0.0", row[0].text) for (section, _), row in table.items() if section == sections[2])
 
 
 def test_a_district_is_told_nothing_of_short_lists_and_few_schools(known):

@@ -192,7 +192,7 @@ def test_recentring_finds_a_planted_year():
         cohorts, _ = simulate_cohorts(12_000, None, 3, seed, drift=2.5)
         latest, test = (one.chosen(one.is_compared) for one in cohorts[-2:])
         model = fit_step(cohorts[:-1])
-        before, chance = model.predict(latest).persistent, model.predict(test).persistent
+        before, chance = model.predict(latest).persistent, model.levelled(cohorts[-1]).predict(test).persistent
         outcome = 10 * test.later.missed >= test.later.possible
         shift = year_shift(latest, before, test, chance, ("1-2",))
         july, autumn = (calibration(outcome, one)[1] for one in (chance, recentred_chances(chance, shift)))

@@ -90,7 +90,7 @@ def test_predictions_do_not_know_what_came_later(cohorts, model, corrupt):
         year_group=np.full(size, -1), period_missed=rng.integers(0, 9, (size, 1)),
     )  # fmt: skip
     later = {"none": None, "garbage": garbage, "raises": Never()}[corrupt]
-    expected, forecast = model.predict(test), model.predict(replace(test, later=later))
+    expected, forecast = (model.levelled(one).predict(one) for one in (test, replace(test, later=later)))
     for name in FORECASTS:
         np.testing.assert_array_equal(getattr(forecast, name), getattr(expected, name))
 
@@ -126,6 +126,49 @@ def test_predictions_are_at_the_level_of_the_latest_cohort():
     level = card[(card["outcome"] == "rate") & (card["feature"] == "Cohort of 2021/22")].iloc[0]
     assert level["group"] == "Cohort"
     assert level["coefficient"] == pytest.approx(-0.7, abs=0.15)
+
+
+def with_less_absence(cohort, factor):
+    """Return the cohort with each pupil's absence of the year before the step, and of the one before, cut by a factor."""
+    rng = np.random.default_rng(4)
+    return replace(
+        cohort, missed=rng.binomial(cohort.missed, factor).astype(np.int32),
+        earlier_missed=rng.binomial(cohort.earlier_missed, factor).astype(np.int32),
+    )  # fmt: skip
+
+
+def test_a_better_year_of_all_pupils_is_not_counted_twice():
+    """Planted: the cohort to predict missed a fifth less in both years, and came to what the one before came to."""
+    cohorts = make_cohorts(pupils=8000, school_sd=0.1)
+    model, test = fit_step(cohorts[:2]), with_less_absence(cohorts[2], 0.8)
+    came, rate = outcome_of(test.later, "persistent").mean(), found(test).mean()
+    plain, levelled = model.predict(test), model.levelled(test).predict(test)
+    assert plain.persistent.mean() < 0.92 * came
+    assert levelled.persistent.mean() == pytest.approx(came, rel=0.05)
+    assert abs(levelled.rate.mean() - rate) < 0.5 * abs(plain.rate.mean() - rate)
+    # One shift for all: the order of pupils, and of parts of the cohort, stays.
+    assert (np.diff(levelled.persistent[np.argsort(plain.persistent)]) > -1e-12).all()
+    part = np.arange(8000) % 7 == 0
+    np.testing.assert_array_equal(model.levelled(test).predict(test.chosen(part)).rate, levelled.rate[part])
+    # The latest cohort is where it was, and a model levelled twice is levelled once.
+    assert model.levelled(cohorts[1]).shift == pytest.approx(dict.fromkeys(model.outcomes, 0.0), abs=1e-12)
+    assert model.levelled(cohorts[0]).levelled(test).shift == model.levelled(test).shift
+
+
+def test_few_pupils_say_little_of_their_year():
+    cohorts = make_cohorts(pupils=8000)
+    model, test = fit_step(cohorts[:2]), with_less_absence(cohorts[2], 0.8)
+    shifts = [model.levelled(test.chosen(np.arange(8000) < size)).shift["rate"] for size in (100, 8000)]
+    assert 0 < shifts[0] < 0.6 * shifts[1]
+    assert model.levelled(test.chosen(np.zeros(8000, bool))) is model
+
+
+def test_school_effects_keep_the_mean_of_the_pupils(cohorts, model):
+    """Fitted by maximum likelihood, chances add up to what was found; with effects of schools as well."""
+    own = cohorts[1].chosen(cohorts[1].is_compared)
+    for name, near in {"persistent": 0.004, "severe": 0.01}.items():
+        expected = getattr(model.predict(own), name).mean()
+        assert expected == pytest.approx(outcome_of(own.later, name).mean(), rel=near)
 
 
 def test_the_school_can_be_given_and_an_unknown_one_adds_nothing(cohorts, model):
