@@ -6,7 +6,7 @@ Pupils, strata and the process of absence are those of the synthetic data (``loa
 of absence from a severity that lasts and a part that changes from year to year, a severe regime by term, shifts at Year 7 for
 free school meals, special needs and girls, schools with a level, a year and a dip of their own. They are drawn as the arrays
 of ``StepCohort``, without files or a store, so that 40,000 pupils a cohort take seconds; each cohort has pupils of its own,
-the schools are the same. Years after the last one of ``parameters.json`` go on in a random walk, up as often as down.
+the schools are the same. Years after the last one of ``parameters.json`` differ at random, up as often as down.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from attendance_toolkit.vocabulary.steps import DESTINATION_SOURCES, NOT_KNOWN, 
 TERMS = ("autumn", "spring", "summer")
 #: The first year of ``parameters.json`` begins in 2021; it has three.
 FIRST_START, YEARS_GIVEN = 2021, 3
-#: Random walk of the intercepts after the last year given, a year, about no change: of both phases together, of each by itself,
-#: and of entry to the severe regime. Sized so that a cohort lies as far from what the ones before it lead to expect as in the trial
-#: of the methods (root mean square): 0.32 percentage points of absence and 0.10 in the log odds of persistent absence. One more
-#: in a secondary intercept moves these by 3.6 points and 2.0, in the primary one of the year before by -3.5 and -1.5, in the
-#: secondary severe regime's by 0.62 and 0.09 (measured). The years given differ by as much: 0.05 about their mean step, and 0.45.
-SHARED_DRIFT, PHASE_DRIFT, SEVERE_DRIFT = 0.026, 0.026, 0.42
+#: Years after the last one given. Intercepts walk, up as often as down: both phases together, and each by itself; entry to the
+#: severe regime departs from its last level given, each year anew (steps of a walk add up: one seed of six ended 1.9 points of
+#: absence above what was expected). Sized so that a cohort lies as far above or below what the model expects of it as one did in the
+#: trial of the method: 0.32 percentage points of absence (root mean square of 30 seeds: 0.30) and 0.10 in the log odds of
+#: persistent absence (0.095). The years given differ by as much: 0.05 about their mean step, severe ones by 0.45.
+SHARED_DRIFT, PHASE_DRIFT, SEVERE_DRIFT = 0.037, 0.037, 0.28
 #: Pupils of a secondary school's and of a primary school's year group.
 SECONDARY_INTAKE, PRIMARY_LEAVERS = 195, 43
 #: Of a cohort: moved in late, gone by the next September, gone during the next year, special school, referral unit.
@@ -109,7 +109,7 @@ class _Year:
 def _intercepts(
     rng: np.random.Generator, years: range, drift: float, trend: float
 ) -> tuple[dict[int, Array], dict[int, Array]]:
-    """Return the levels of each calendar year: the ones given, and a random walk before and after them."""
+    """Return the levels of each calendar year: the ones given, and random ones before and after them."""
     spec = parameters()
     ordinary = np.array(spec["session_process"]["intercept"])[:, :2]
     severe = np.array(spec["severe_process"]["intercept"])[:, :2]
@@ -124,7 +124,7 @@ def _intercepts(
         near = year - step
         moved = rng.normal(0, SHARED_DRIFT) + rng.normal(0, PHASE_DRIFT, 2)
         found[year] = found[near] + trend * step * mean_step + drift * moved
-        regime[year] = regime[near] + drift * rng.normal(0, SEVERE_DRIFT, 2)
+        regime[year] = regime[last if step > 0 else FIRST_START] + drift * rng.normal(0, SEVERE_DRIFT, 2)
     return found, regime
 
 
@@ -335,7 +335,7 @@ def simulate_cohorts(
     has_later
         Whether the last cohort has been followed; without, it is as in July.
     drift
-        How far years after those of ``parameters.json`` walk, in units of what is usual; 0 for years like the last of them.
+        How far years after those of ``parameters.json`` drift, in units of what is usual; 0 for years like the last of them.
     trend
         How much of the mean yearly step of ``parameters.json`` goes on after them: 1 for absence that keeps falling, by more in
         primary schools (0.09 in log odds) than in secondary ones (0.065).

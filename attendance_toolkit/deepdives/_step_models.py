@@ -206,8 +206,8 @@ def _fitted(inputs: Inputs, from_year: str, capacity: int | None) -> FittedSteps
         coming=coming,
         expected_here=expected_here_of(coming, members),
         terms=terms,
-        model=_model(linked, FULL, terms, where),
-        targeting=_model(linked, ATTENDANCE, terms, where),
+        model=_model(linked, coming, FULL, terms, where),
+        targeting=_model(linked, coming, ATTENDANCE, terms, where),
     )
 
 
@@ -236,8 +236,11 @@ def _tested(
     return prove(train, test, keep=keep, capacity=places, terms=terms)
 
 
-def _model(cohorts: list[StepCohort], features: str, terms: tuple[str, ...], where: tuple[object, ...]) -> StepModel:
-    return _kept((*where, features), lambda: fit_step(cohorts, features=features, terms=terms))
+def _model(
+    cohorts: list[StepCohort], coming: StepCohort, features: str, terms: tuple[str, ...], where: tuple[object, ...]
+) -> StepModel:
+    """Return a model of all districts, at the level of the year group about to move up (``StepModel.levelled``)."""
+    return _kept((*where, features), lambda: fit_step(cohorts, features=features, terms=terms).levelled(coming))
 
 
 def expected_here_of(cohort: StepCohort, members: tuple[str, ...]) -> NDArray[np.bool_]:

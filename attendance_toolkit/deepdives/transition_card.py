@@ -103,8 +103,8 @@ class TransitionCard(TransitionProofData):
         return (
             f"How to read: were all the pupils learned from at that absence in every term of {before}, their year before as it was, the"
             f" model would expect so much overall absence in {after}, and so many of them in persistent and in severe absence. High"
-            " absence often falls back; where the year before was as high, mostly more is expected. Of very high absence the model"
-            " has seen few pupils: intervals are wide.",
+            " absence often falls back; what is expected where the year before was as high stands in a part of its own, about the"
+            " pupils whose year before is in the data. Of very high absence the model has seen few pupils: intervals are wide.",
             "Differences are between pupils alike in all else the model knows. They describe; they say nothing of causes. An interval"
             " that runs from a minus sign to a plus sign leaves open which way a difference goes.",
             "A school with high absence lies a standard deviation above the mean of schools by what its earlier intakes came to"

