@@ -68,7 +68,11 @@ class Transition(
 
     def head(self) -> PageHead:
         """Return the title block and the footer."""
-        names = ("changes", "roll", "forecast", "destinations") if self.is_local else ("published_steps", "published_outlook")
+        names = (
+            ("changes", "roll", "forecast", "destinations")
+            if self.is_local
+            else ("published_steps", "published_outlook")
+        )
         return page_head(
             self.inputs,
             report="transition_y6_y7",
