@@ -77,7 +77,7 @@ def test() -> None:
         ROOT / "tests" / "notebooks" / "sanitise.cfg",
         "notebooks",
     )
-    run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile")
+    run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup")
 
 
 def main() -> None:

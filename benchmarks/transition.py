@@ -50,7 +50,7 @@ def whole(cohorts: tuple[StepCohort, ...]) -> list[float]:
     proof = prove(train, test, capacity=len(test.pupils) // 10)
     with one_thread():
         model = fit_step(cohorts[:-1])
-        targeting = fit_step(cohorts[:-1], features=ATTENDANCE)
+        targeting = fit_step(cohorts[:-1], features=ATTENDANCE, with_allowances=False)
         schools = forecast_schools(model, coming)
         chances = targeting.predict(coming).persistent
     return [

@@ -33,3 +33,11 @@ def synthetic_store(tmp_path_factory) -> Path:
     make_synthetic(folder / "files", size="small", areas=["Irwell Bank", "Aldermoor"])
     load_files([folder / "files"], folder / "store", key_file=folder / "key", is_synthetic=True)
     return folder / "store"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker, and those of ``tests/release``, which share a release a minute in the making."""
+    release = Path(__file__).resolve().parent / "release"
+    for item in items:
+        group = release if item.path.is_relative_to(release) else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))

@@ -21,7 +21,7 @@ from attendance_toolkit.metrics.transition import StepCohort
 from attendance_toolkit.models.transition import ATTENDANCE, FULL, StepModel, common_terms, fit_step
 from attendance_toolkit.models.transition.effects import step_effects
 from attendance_toolkit.models.transition.forecasts import WORST, SchoolForecast, forecast_schools
-from attendance_toolkit.models.transition.proof import MODEL, TARGETING, Proof, prove
+from attendance_toolkit.models.transition.proof import MODEL, TARGETING, Proof, Trained, prove, train_models
 from attendance_toolkit.models.transition.step_model import LEAST_PUPILS
 from attendance_toolkit.vocabulary.areas import area_of_laestab
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CAPACITY_SHARE, LEAST_CAPACITY = 0.10, 20
 #: With fewer schools, "among the five highest" is said of nearly half of them.
 LEAST_SCHOOLS = 2 * WORST + 1
-#: Models and proofs that are kept: the areas of one run are of one store, and have them in common. Three a step.
+#: Models and proofs that are kept: the areas of one run are of one store, and have them in common. Four a step.
 _MOST_KEPT = 12
 
 __all__ = [
@@ -195,13 +195,14 @@ def _fitted(inputs: Inputs, from_year: str, capacity: int | None) -> FittedSteps
         )
     terms = common_terms((*linked, coming))
     where = (*_store_key(inputs), from_year, coming.academic_year, terms)
-    everywhere = _kept((*where, "tested", capacity), lambda: _tested(train, test, test.is_compared, capacity, terms))
+    trained = _kept((*where, "trained"), lambda: train_models(train, test, terms=terms))
+    everywhere = _kept((*where, "tested", capacity), lambda: _tested(train, test, test.is_compared, capacity, trained))
     is_all = keep.sum() == test.is_compared.sum()
     return FittedSteps(
         train=tuple(train),
         test=test,
         keep=keep,
-        proof=everywhere if is_all else _tested(train, test, keep, capacity, terms),
+        proof=everywhere if is_all else _tested(train, test, keep, capacity, trained),
         everywhere=everywhere,
         coming=coming,
         expected_here=expected_here_of(coming, members),
@@ -230,17 +231,21 @@ def _kept(key: tuple[object, ...], make: Callable[[], _Made]) -> _Made:
 
 
 def _tested(
-    train: list[StepCohort], test: StepCohort, keep: NDArray[np.bool_], capacity: int | None, terms: tuple[str, ...],
-) -> Proof:  # fmt: skip
-    places = capacity or capacity_of(int(keep.sum()))
-    return prove(train, test, keep=keep, capacity=places, terms=terms)
+    train: list[StepCohort], test: StepCohort, keep: NDArray[np.bool_], capacity: int | None, trained: Trained
+) -> Proof:
+    return prove(train, test, keep=keep, capacity=capacity or capacity_of(int(keep.sum())), trained=trained)
 
 
 def _model(
     cohorts: list[StepCohort], coming: StepCohort, features: str, terms: tuple[str, ...], where: tuple[object, ...]
 ) -> StepModel:
     """Return a model of all districts, at the level of the year group about to move up (``StepModel.levelled``)."""
-    return _kept((*where, features), lambda: fit_step(cohorts, features=features, terms=terms).levelled(coming))
+    is_full = features == FULL
+
+    def fit() -> StepModel:
+        return fit_step(cohorts, features=features, terms=terms, with_allowances=is_full).levelled(coming)
+
+    return _kept((*where, features), fit)
 
 
 def expected_here_of(cohort: StepCohort, members: tuple[str, ...]) -> NDArray[np.bool_]:

@@ -134,8 +134,9 @@ def pupil_counts(cells: pd.DataFrame) -> pd.DataFrame:
     cells
         The columns of the groups, and ``pupils``.
 
-    >>> pupil_counts(pd.DataFrame({"origin": ["All"], "pupils": [7]}))[["measure", "rate", "enrolments"]].iloc[0].tolist()
-    ['pupils', 7.0, 7.0]
+    >>> made = pupil_counts(pd.DataFrame({"origin": ["All"], "pupils": [7]}))
+    >>> made["measure"].item(), made["rate"].item(), made["enrolments"].item()
+    ('pupils', 7.0, 7.0)
     """
     number = cells["pupils"].astype(float)
     return cells.drop(columns="pupils").assign(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attendance_toolkit.deepdives._shared import MAINSTREAM, Lookup, Record, count_of, or_nothing, rate_of, the_area
+from attendance_toolkit.deepdives._shared import or_notice as shared_or_notice
 from attendance_toolkit.deepdives.transition_data import FIRST, HIDDEN, STEPS, or_notice, year_words
 from attendance_toolkit.deepdives.transition_days_data import (
     ALL_MATCHED,
@@ -195,7 +196,7 @@ class TransitionDays(TransitionDaysData):
         lookup = Lookup(self.days_defined, ["definition", "nc_year", "measure"])
         return lookup(definition=definition, nc_year=nc_year, measure=measure)
 
-    @or_notice
+    @shared_or_notice
     def definition_table(self) -> Table | Notice:
         """Return every definition of the days with the number it gives."""
         rows = []

@@ -17,7 +17,7 @@ from attendance_toolkit.intervals import FloatArray
 from attendance_toolkit.metrics.transition.cohort import Array, StepCohort
 from attendance_toolkit.models._threads import one_thread
 from attendance_toolkit.models.transition import scores
-from attendance_toolkit.models.transition.challenger import fit_challenger
+from attendance_toolkit.models.transition.challenger import Challenger, fit_challenger
 from attendance_toolkit.models.transition.design import ATTENDANCE, FULL, common_terms
 from attendance_toolkit.models.transition.forecasts import LEAST_RANKED, forecast_schools
 from attendance_toolkit.models.transition.intakes import places_of, sums_of
@@ -158,6 +158,58 @@ def carried_name(from_year: str) -> str:
     return f"Year {from_year} carried forward"
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The models to be proved, fitted to earlier cohorts and at the level of the one tested: the same for every area.
+
+    Attributes
+    ----------
+    model, targeting
+        With all features asked for, and without sex, ethnicity and SEN.
+    challenger
+        Gradient boosting; None where it is not tried.
+    terms
+        Terms of the year before the step that they use.
+    """
+
+    model: StepModel
+    targeting: StepModel
+    challenger: Challenger | None
+    terms: tuple[str, ...]
+
+
+def train_models(
+    train: Sequence[StepCohort],
+    test: StepCohort,
+    *,
+    features: str = FULL,
+    terms: Sequence[str] | None = None,
+    with_challenger: bool = True,
+) -> Trained:
+    """Fit the models that ``prove`` tests: the same for all areas of a store, so that they need be fitted once.
+
+    Parameters
+    ----------
+    train, test, features, terms, with_challenger
+        As of ``prove``.
+
+    Raises
+    ------
+    NoDataError
+        There is no earlier cohort that is followed.
+    """
+    followed = [cohort.chosen(cohort.is_compared) for cohort in train if cohort.is_compared.any()]
+    if not followed:
+        raise NoDataError("No earlier cohort is followed over the step: the model cannot be proved.")
+    used = tuple(terms) if terms is not None else common_terms([*followed, test])
+    with one_thread():
+        model = fit_step(train, features=features, terms=used).levelled(test)
+        # Lists are of pupils: what a school's year may do beside is not asked of their model.
+        targeting = fit_step(train, features=ATTENDANCE, terms=used, with_allowances=False).levelled(test)
+        challenger = fit_challenger(followed, features=features, terms=used) if with_challenger else None
+    return Trained(model, targeting, challenger, used)
+
+
 def prove(
     train: Sequence[StepCohort],
     test: StepCohort,
@@ -167,6 +219,7 @@ def prove(
     features: str = FULL,
     terms: Sequence[str] | None = None,
     with_challenger: bool = True,
+    trained: Trained | None = None,
 ) -> Proof:
     """Fit the models to earlier cohorts, predict the next one, and say how well, beside simpler ways.
 
@@ -187,6 +240,8 @@ def prove(
         Terms of the year before the step to use; those that all cohorts have if None.
     with_challenger
         Whether gradient boosting is fitted as well.
+    trained
+        The models, if they are fitted already (``train_models``): then ``features``, ``terms`` and ``with_challenger`` are theirs.
 
     Returns
     -------
@@ -200,24 +255,14 @@ def prove(
         A cohort to learn from is not before the one tested, ``keep`` is not one a pupil, or ``capacity`` is below 1.
     """
     _check(train, test, keep, capacity)
+    if trained is None:
+        trained = train_models(train, test, features=features, terms=terms, with_challenger=with_challenger)
     with one_thread():
-        return _prove(train, test, keep, capacity, features, terms, with_challenger=with_challenger)
+        return _prove(train, test, keep, capacity, trained)
 
 
-def _prove(
-    train: Sequence[StepCohort],
-    test: StepCohort,
-    keep: Array | None,
-    capacity: int,
-    features: str,
-    terms: Sequence[str] | None,
-    *,
-    with_challenger: bool,
-) -> Proof:
+def _prove(train: Sequence[StepCohort], test: StepCohort, keep: Array | None, capacity: int, trained: Trained) -> Proof:
     followed = [cohort.chosen(cohort.is_compared) for cohort in train if cohort.is_compared.any()]
-    if not followed:
-        raise NoDataError("No earlier cohort is followed over the step: the model cannot be proved.")
-    used = tuple(terms) if terms is not None else common_terms([*followed, test])
     everybody = _with_known_schools(test)
     whole = everybody.chosen(test.is_compared)
     taken = np.ones(len(whole.pupils), bool) if keep is None else np.asarray(keep, bool)[test.is_compared]
@@ -225,12 +270,12 @@ def _prove(
     if not len(tested.pupils):
         raise NoDataError(f"No pupil of {test.label} has enough sessions in both years: there is nothing to test on.")
 
-    model, targeting = (fit_step(train, features=name, terms=used).levelled(test) for name in (features, ATTENDANCE))
+    model, targeting = trained.model, trained.targeting
     forecast = model.predict(whole)
     by_all = _simple(followed, whole)
     by_all[MODEL], by_all[TARGETING] = _of_forecast(forecast), _of_forecast(targeting.predict(whole))
-    if with_challenger:
-        by_all[BOOSTING] = Predicted(*fit_challenger(followed, features=features, terms=used).predict(whole))
+    if trained.challenger is not None:
+        by_all[BOOSTING] = Predicted(*trained.challenger.predict(whole))
     methods = {name: _chosen(method, taken) for name, method in by_all.items()}
     schools = _schools(model, everybody, taken)
     lists = _lists(methods, tested, capacity)
