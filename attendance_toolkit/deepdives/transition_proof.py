@@ -284,8 +284,8 @@ class TransitionProof(TransitionFairness):
             panel="fifth",
             category="kind",
             notes=(
-                "Pupils stand in fifths by the chance the model gave them. Intervals are of what was found; expected is the mean"
-                " of the chances.",
+                "Pupils stand in fifths of all pupils tested, of every district, by the chance the model gave them. Intervals are"
+                " of what was found; expected is the mean of the chances.",
             ),
         )
 

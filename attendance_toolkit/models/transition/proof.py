@@ -287,7 +287,7 @@ def _prove(train: Sequence[StepCohort], test: StepCohort, keep: Array | None, ca
         pupils=len(tested.pupils),
         capacity=capacity,
         measures=_measures(methods, tested, lists, _school_correlations(by_all, whole, schools)),
-        calibration=_calibration(methods, tested),
+        calibration=_calibration(by_all, whole, taken),
         groups=_groups(methods[MODEL], tested),
         coverage=_coverage(forecast, whole, taken, schools),
         precision=lists,
@@ -447,13 +447,14 @@ def _school_correlations(
     return rows
 
 
-def _calibration(methods: Mapping[str, Predicted], cohort: StepCohort) -> pd.DataFrame:
+def _calibration(methods: Mapping[str, Predicted], cohort: StepCohort, taken: Array) -> pd.DataFrame:
+    """Return how many of those taken are in each fifth of all pupils tested, by predicted chance."""
     parts = []
     for name in (MODEL, TARGETING):
         for about in _THRESHOLDS:
             score = _score_of(methods[name], about)
             if score is not None:
-                fifths = scores.calibration_quintiles(_outcome(cohort, about), score)
+                fifths = scores.calibration_quintiles(_outcome(cohort, about), score, taken)
                 parts.append(fifths.assign(model=name, about=about))
     columns = ["model", "about", "quintile", "pupils", "expected", "found"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

@@ -150,10 +150,18 @@ def log_odds(probability: ArrayLike) -> FloatArray:
     return np.asarray(np.log(kept / (1 - kept)))
 
 
-def calibration_quintiles(outcome: ArrayLike, probability: ArrayLike) -> pd.DataFrame:
-    """Return fifths of the pupils by predicted probability: ``quintile`` (1 lowest), ``pupils``, ``expected``, ``found``."""
+def calibration_quintiles(outcome: ArrayLike, probability: ArrayLike, keep: ArrayLike | None = None) -> pd.DataFrame:
+    """Return fifths of the pupils by predicted probability: ``quintile`` (1 lowest), ``pupils``, ``expected``, ``found``.
+
+    Parameters
+    ----------
+    keep
+        (N,) pupils to count; all if None. The fifths are those of all: areas counted one by one then add up.
+    """
     y, p = _alike(outcome, probability)
     place = quintile_of(p)
+    if keep is not None:
+        y, p, place = (values[np.asarray(keep, bool)] for values in (y, p, place))
     counts = np.bincount(place, minlength=QUINTILES)
     return pd.DataFrame(
         {
