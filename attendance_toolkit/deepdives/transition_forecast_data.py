@@ -73,7 +73,7 @@ class TransitionForecastData(TransitionData):
         NoDataError
             There is none: the sentence says why.
         """
-        return self.forecast if from_year == FIRST else self.forecast_second  # type: ignore[return-value]
+        return self.cleared("forecast" if from_year == FIRST else "forecast_second")
 
     @cached_property
     def _forecast_lookups(self) -> dict[str, Lookup]:

@@ -36,7 +36,7 @@ from attendance_toolkit.presentation.narrative import (
     sentence_list,
 )
 from attendance_toolkit.vocabulary.ledger import phrase
-from attendance_toolkit.vocabulary.rounding import show_number
+from attendance_toolkit.vocabulary.rounding import round_half_up, show_number
 
 #: What a model is for.
 _FOR = {MODEL: "for forecasts of schools", TARGETING: "for lists of pupils"}
@@ -335,7 +335,9 @@ def _smaller(gain: Record) -> str:
 
 
 def _higher(gain: Record) -> str:
-    """Return how much higher an AUC is, if that is clear of chance."""
+    """Return how much higher an AUC is, if that is clear of chance and more than rounding leaves."""
+    if has_interval(gain) and not any(round_half_up(gain[end], 2) for end in ("rate", "lower", "upper")):
+        return "level, when rounded, with"
     if not is_clear(gain):
         interval = f" ({interval_words(gain)})" if has_interval(gain) else ""
         return f"not clearly above or below{interval}"

@@ -71,11 +71,11 @@ class TransitionProofData(TransitionData):
         NoDataError
             There is none: the sentence says why.
         """
-        return self.proof if from_year == FIRST else self.proof_second  # type: ignore[return-value]
+        return self.cleared("proof" if from_year == FIRST else "proof_second")
 
     def learnt_of(self, from_year: str = FIRST) -> ProtectedTable:
         """Return the cleared table of what a step's model is made of; raises as ``proof_of`` does."""
-        return self.learnt if from_year == FIRST else self.learnt_second  # type: ignore[return-value]
+        return self.cleared("learnt" if from_year == FIRST else "learnt_second")
 
     @cached_property
     def _proof_lookups(self) -> dict[str, Lookup]:

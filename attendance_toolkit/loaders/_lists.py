@@ -48,7 +48,7 @@ def open_lists(given: Given, private: Path, report: ScreeningReport) -> list[Lis
     for file in given.flags:
         where, wrong = check_columns(PUPIL_FLAGS.name, file, PUPIL_FLAGS)
         report.add(wrong)
-        lists.append(ListFile(_info(file, "pupil flags", PUPIL_FLAGS.name), file, where))
+        lists.append(ListFile(FileInfo(file.name, "pupil flags", PUPIL_FLAGS.name, sha256=file.sha256), file, where))
     for head, found in (item for kind in PUPIL_LISTS for item in given.of(kind)):
         try:
             file = open_list(head, private)
@@ -57,13 +57,11 @@ def open_lists(given: Given, private: Path, report: ScreeningReport) -> list[Lis
             continue
         where, wrong = check_columns(found.kind, file, PUPIL_LISTS[found.kind])
         report.add([*wrong, *(check_offers(file, where) if found.kind == ADMISSIONS else [])])
-        info = _info(file, found.layout, found.kind, kind=found.kind, says=found.says, feeds=found.feeds)
+        info = FileInfo(
+            file.name, found.layout, found.kind, sha256=file.sha256, kind=found.kind, says=found.says, feeds=found.feeds
+        )
         lists.append(ListFile(info, file, where))
     return lists
-
-
-def _info(file: TextFile, layout: str, table: str, **more: str) -> FileInfo:
-    return FileInfo(file.name, layout, table, sha256=file.sha256, **more)  # type: ignore[arg-type]
 
 
 def reader_of(

@@ -222,6 +222,7 @@ def _read(step: _Step, year: int, later_year: int) -> _Entries:
     start = f"academic_year = {year} AND nc_year = '{step.from_year}' AND {_is_mainstream()}"
     end = f"academic_year = {later_year} AND nc_year = '{step.to_year}' AND {_is_mainstream()}"
     rows = step.rows.filter(f"academic_year IN ({', '.join(map(str, sorted(years)))})")
+    # DuckDB finds these two tables of the SQL below by the names of the variables.
     wanted = rows.filter(f"({start}) OR ({end})").aggregate("upn").to_arrow_table()  # noqa: F841
     small = step.small  # noqa: F841
     # Packed after the join, which leaves few of the rows.
@@ -265,6 +266,7 @@ class _Entries:
     uncounted: Columns
 
     def _query(self, sql: str) -> Columns:
+        # A table of the SQL, which DuckDB finds by the name of the variable.
         counted = self.counted  # noqa: F841
         return columns_of(_select(self.rows.query("entries", sql)).to_arrow_table())
 

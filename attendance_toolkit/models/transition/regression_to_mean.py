@@ -36,7 +36,7 @@ NOTES = {
 }
 
 
-class SupportRefusal(NoDataError):  # noqa: N818 (it answers a question, with no)
+class SupportRefusedError(NoDataError):
     """No effect of support can be stated.
 
     Attributes
@@ -136,7 +136,7 @@ def support_effect(
 
     Raises
     ------
-    SupportRefusal
+    SupportRefusedError
         Too few pupils on either side, or no reweighting of the earlier pupils has the group's mean.
     ParameterError
         Rates that are missing or not from 0 to 1, or shapes that do not fit.
@@ -213,16 +213,16 @@ def refuse_few(supported: int, compared: int) -> None:
 
     Raises
     ------
-    SupportRefusal
+    SupportRefusedError
         Fewer than ``FEWEST_SUPPORTED`` supported pupils or ``FEWEST_COMPARED`` earlier ones.
     """
     if supported < FEWEST_SUPPORTED:
-        raise SupportRefusal(
+        raise SupportRefusedError(
             "Too few supported pupils were followed for a change beyond chance to be told.",
             "Ten or more are needed with sessions in both years.",
         )
     if compared < FEWEST_COMPARED:
-        raise SupportRefusal(
+        raise SupportRefusedError(
             "No effect of the support is stated: there are too few pupils of earlier years, chosen by the same rule and without"
             " support, to tell what would have happened anyway.",
             "Needed are thirty or more such pupils of one earlier year group or several, with their sessions of the year before"
@@ -230,8 +230,8 @@ def refuse_few(supported: int, compared: int) -> None:
         )
 
 
-def _unlike() -> SupportRefusal:
-    return SupportRefusal(
+def _unlike() -> SupportRefusedError:
+    return SupportRefusedError(
         "No effect of the support is stated: earlier pupils chosen by the same rule are too unlike the group to be reweighted to"
         " its absence in the year before.",
         "Needed are thirty or more earlier pupils with absence like the group's: load earlier years, or say by which rule the group"
@@ -259,7 +259,7 @@ def tilted_weights(rates: FloatArray, mean: float) -> tuple[FloatArray, float]:
 
     Raises
     ------
-    SupportRefusal
+    SupportRefusedError
         The mean is not between the lowest and the highest rate.
 
     >>> weight, k = tilted_weights(np.array([0.1, 0.2, 0.4]), 0.2)

@@ -15,7 +15,7 @@ from attendance_toolkit.models.transition.regression_to_mean import (
     FEWEST_COMPARED,
     NOTES,
     SupportEffect,
-    SupportRefusal,
+    SupportRefusedError,
     refuse_few,
     support_effect,
 )
@@ -25,7 +25,7 @@ __all__ = [
     "NOTES",
     "Rule",
     "SupportEffect",
-    "SupportRefusal",
+    "SupportRefusedError",
     "SupportStudy",
     "rule_of_group",
     "support_effect",
@@ -134,7 +134,7 @@ class SupportStudy:
     persistent_after: int
     history_years: tuple[int, ...]
     effect: SupportEffect | None
-    refusal: SupportRefusal | None
+    refusal: SupportRefusedError | None
     same_year: SupportEffect | None
 
     @property
@@ -175,7 +175,7 @@ def support_effect_of(
 
     Raises
     ------
-    SupportRefusal
+    SupportRefusedError
         None of the pupils is in the year group of any cohort with a later year. All other refusals are in ``refusal``.
     """
     listed = np.unique(np.asarray(group, dtype=np.int64))
@@ -262,7 +262,7 @@ def _cohort_of(cohorts: Sequence[StepCohort], listed: Array, support_year: int |
             continue
         if np.isin(one.pupils, listed).any():
             return one
-    raise SupportRefusal(
+    raise SupportRefusedError(
         "None of the supported pupils was in the year group before the step in a year after which the data go on.",
         "Needed are the supported pupils' sessions of the year before the step and of the year of their support.",
     )
@@ -302,7 +302,7 @@ def _half_terms(span: str) -> set[int]:
 
 def _effect(
     mine: _Side, used: Array, others: Sequence[tuple[_Side, Array]], window: str
-) -> tuple[SupportEffect | None, SupportRefusal | None]:
+) -> tuple[SupportEffect | None, SupportRefusedError | None]:
     """Return the effect, or why there is none."""
     before, after, school = mine.rates(used, window)
     parts = [(*side.rates(keep, window), np.full(int(keep.sum()), side.cohort.academic_year)) for side, keep in others]
@@ -313,5 +313,5 @@ def _effect(
             before, after, history_before, history_after,
             history_cohort=years, school_of_group=school, school_of_history=schools,
         ), None  # fmt: skip
-    except SupportRefusal as refusal:
+    except SupportRefusedError as refusal:
         return None, refusal

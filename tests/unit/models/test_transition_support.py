@@ -21,7 +21,7 @@ from attendance_toolkit.models.transition.regression_to_mean import (
     ONE_COHORT,
     SCHOOLS_UNKNOWN,
     YEARS_DIFFER,
-    SupportRefusal,
+    SupportRefusedError,
     support_effect,
     tilted_weights,
 )
@@ -208,7 +208,7 @@ def test_a_planted_effect_is_covered(trials):
 
 def test_no_effect_without_history():
     x, y, _ = pupils_of_rule(np.random.default_rng(1), 200)
-    with pytest.raises(SupportRefusal) as refused:
+    with pytest.raises(SupportRefusedError) as refused:
         support_effect(x[:28], y[:28], x[: FEWEST_COMPARED - 1], y[: FEWEST_COMPARED - 1])
     assert isinstance(refused.value, NoDataError)
     assert "load earlier years" in refused.value.needed
@@ -218,21 +218,21 @@ def test_no_effect_without_history():
 
 def test_no_effect_for_a_handful_of_pupils():
     x, y, _ = pupils_of_rule(np.random.default_rng(1), 200)
-    with pytest.raises(SupportRefusal, match="Too few supported pupils"):
+    with pytest.raises(SupportRefusedError, match="Too few supported pupils"):
         support_effect(x[:9], y[:9], x, y)
 
 
 @pytest.mark.parametrize("mean", [0.09, 0.97])
 def test_no_effect_if_no_weights_reach_the_group(mean):
     x, y, _ = pupils_of_rule(np.random.default_rng(1), 500)
-    with pytest.raises(SupportRefusal, match="unlike"):
+    with pytest.raises(SupportRefusedError, match="unlike"):
         support_effect(np.full(28, mean), y[:28], x, y)
 
 
 def test_no_effect_if_a_few_earlier_pupils_would_carry_it():
     rng = np.random.default_rng(2)
     x = np.concatenate([rng.uniform(0.1, 0.15, 400), rng.uniform(0.5, 0.6, 12)])
-    with pytest.raises(SupportRefusal, match="unlike"):
+    with pytest.raises(SupportRefusedError, match="unlike"):
         support_effect(np.full(20, 0.5), np.full(20, 0.4), x, x)
 
 
@@ -354,9 +354,9 @@ def test_without_earlier_cohorts_the_answer_is_no(cohorts):
 
 
 def test_a_year_without_a_later_one_has_no_effect(cohorts):
-    with pytest.raises(SupportRefusal, match="None of the supported pupils"):
+    with pytest.raises(SupportRefusedError, match="None of the supported pupils"):
         support_effect_of(cohorts, [-1, -2])
-    with pytest.raises(SupportRefusal, match="None of the supported pupils"):
+    with pytest.raises(SupportRefusedError, match="None of the supported pupils"):
         support_effect_of([replace(cohorts[0], later=None)], cohorts[0].pupils[:30])
 
 
