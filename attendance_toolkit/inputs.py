@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 
 from attendance_toolkit.disclosure.policy import Policy, policy_for
@@ -25,6 +26,7 @@ from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_a
 from attendance_toolkit.vocabulary.columns import ALL, CELL_COUNTS
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.neighbours import neighbours_of
+from attendance_toolkit.vocabulary.rule_schemes import Scheme, own_schemes, rule_scheme
 from attendance_toolkit.vocabulary.series import SERIES
 
 #: Later than any year: to look at all a file has.
@@ -43,6 +45,8 @@ class Inputs:
         Published files, or None; the toolkit's own reference values are used beside them.
     release
         Figures cleared together with those of other pages, or None: then each page clears its own.
+    rules
+        The authority's own rule schemes, by the name of the toolkit's that each takes the place of.
     """
 
     area: Area
@@ -54,6 +58,7 @@ class Inputs:
     report_date: str = ""
     contact: str = ""
     release: ClearedTables | None = None
+    rules: Mapping[str, Scheme] = field(default_factory=dict)
 
     @property
     def is_synthetic(self) -> bool:
@@ -221,6 +226,28 @@ class Inputs:
             )
         return self._steps[from_year]
 
+    def marks(self, years: Sequence[int] | None = None) -> duckdb.DuckDBPyRelation:
+        """Return single marks of the area's registers (``Store.marks``), for tables that a release will clear.
+
+        Parameters
+        ----------
+        years
+            Academic years; by default the one asked for alone. No rows where no register was loaded.
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data.
+        DisclosureError
+            A release is being shown, which has all its figures already.
+        """
+        store = self._exact_store()
+        return store.marks(self.local_members[self.area.code], list(years or [self.academic_year]))
+
+    def scheme(self, name: str) -> Scheme:
+        """Return a rule scheme: the authority's own of this name if one was given, else the toolkit's."""
+        return self.rules.get(name) or rule_scheme(name)
+
     def support_groups(self) -> pd.DataFrame:
         """Return the pupils given support up to the year after the one asked for, for tables that a release will clear.
 
@@ -369,6 +396,7 @@ def open_inputs(
     report_date: str = "",
     contact: str = "",
     release: str = "",
+    rules: Sequence[str] = (),
 ) -> Inputs:
     """Return the inputs of a notebook, checked.
 
@@ -390,9 +418,14 @@ def open_inputs(
     release
         Folder of cleared figures, as ``attendance report`` gives it to each notebook. Empty: the page clears its own,
         by the toolkit's default policy.
+    rules
+        Files of the authority's own rule schemes (YAML), each with the ``replaces`` of the toolkit's scheme it takes the
+        place of.
 
     Raises
     ------
+    VocabularyError
+        A rule scheme is not sound.
     UnknownAreaError, NoDataError
         The area is not in the input, or the input has nothing for the year; the message lists what it has.
     """
@@ -408,7 +441,7 @@ def open_inputs(
     files = _published(published) if published else None
     if data is None and files is None:
         data = Store.open(synthetic_store())
-    inputs = Inputs(place, year, audience, policy, data, files, report_date, contact, cleared)
+    inputs = Inputs(place, year, audience, policy, data, files, report_date, contact, cleared, own_schemes(rules))
     _check_coverage(inputs)
     return inputs
 

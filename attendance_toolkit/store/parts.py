@@ -54,6 +54,19 @@ DESTINATION_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "laestab": "
 #: Pupils given support in an academic year, by the name of the group.
 SUPPORT_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "support_group": "VARCHAR"}
 
+#: Single marks of registers: a row for each pupil, school, day and session with a usable mark. ``code`` is a register code in
+#: capitals; what it counts as depends on the day (``vocabulary.register_codes.read_mark``).
+MARK_COLUMNS = {
+    "upn": "BIGINT",
+    "la_code": "VARCHAR",
+    "laestab": "INTEGER",
+    "academic_year": "INTEGER",
+    "half_term": "VARCHAR",
+    "day": "DATE",
+    "session": "VARCHAR",  # AM or PM
+    "code": "VARCHAR",
+}
+
 
 @dataclass(frozen=True)
 class ListPart:

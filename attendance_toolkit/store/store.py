@@ -14,7 +14,14 @@ import duckdb
 
 from attendance_toolkit.errors import NoDataError, ParameterError, StoreError, UnknownColumnError, did_you_mean
 from attendance_toolkit.store._files import parquet
-from attendance_toolkit.store.parts import COLLECTIONS, DESTINATION_COLUMNS, RECORD_COLUMNS, SUPPORT_COLUMNS
+from attendance_toolkit.store.parts import (
+    COLLECTIONS,
+    DESTINATION_COLUMNS,
+    FLAG_COLUMNS,
+    MARK_COLUMNS,
+    RECORD_COLUMNS,
+    SUPPORT_COLUMNS,
+)
 from attendance_toolkit.store.screening import SCREENING, read_screening
 from attendance_toolkit.vocabulary.areas import find_area
 from attendance_toolkit.vocabulary.calendar import WHOLE_YEAR, show_academic_year
@@ -176,6 +183,42 @@ class Store:
         """Return the pupils given support: upn (pseudonym), academic_year, support_group; a row a pupil, year and group."""
         return self._listed("support_groups", SUPPORT_COLUMNS)
 
+    def flags(self) -> duckdb.DuckDBPyRelation:
+        """Return what lists of pupil flags say: FLAG_COLUMNS, a row a pupil (pseudonym) and academic year; null is not known."""
+        return self._listed("flags", FLAG_COLUMNS)
+
+    def marks(
+        self, la_codes: Collection[str] | None = None, academic_years: Collection[int] | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Return single marks of registers as a lazy relation: MARK_COLUMNS; no rows where no register was loaded.
+
+        Sessions marked twice alike are there once; those with marks that differ are not there.
+
+        Parameters
+        ----------
+        la_codes
+            Nine-character codes; None means all.
+        academic_years
+            Six-digit years such as 202324; None means all.
+        """
+        places = [
+            place
+            for place in self.marked()
+            if (la_codes is None or place[0] in la_codes) and (academic_years is None or place[1] in academic_years)
+        ]
+        if places:
+            files = [self.path / mark_file(*place) for place in places]
+            return self.connection().sql(f"SELECT {', '.join(MARK_COLUMNS)} FROM {parquet(files)}")
+        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in MARK_COLUMNS.items())
+        return self.connection().sql(f"SELECT {empty} WHERE false")
+
+    def marked(self) -> list[tuple[str, int]]:
+        """Return authority and academic year of the registers whose single marks the store has, in their order."""
+        found = (self.path / "parts" / "marks").glob("academic_year=*/la_code=*/part.parquet")
+        return sorted(
+            (file.parent.name.partition("=")[2], int(file.parent.parent.name.partition("=")[2])) for file in found
+        )
+
     def _listed(self, name: str, columns: dict[str, str]) -> duckdb.DuckDBPyRelation:
         files = sorted((self.path / "parts" / name).glob("academic_year=*/part.parquet"))
         if files:
@@ -280,6 +323,11 @@ class Store:
 def _partition(la_code: str, academic_year: int, collection: str = "census") -> Path:
     folder = Path("pupil_term", f"la_code={la_code}", f"academic_year={academic_year}")
     return folder / "part.parquet" if collection == "census" else folder / f"collection={collection}" / "part.parquet"
+
+
+def mark_file(la_code: str, academic_year: int) -> Path:
+    """Return where the single marks of an authority's year lie in a store."""
+    return Path("parts", "marks", f"academic_year={academic_year}", f"la_code={la_code}", "part.parquet")
 
 
 def place_of(part: dict) -> tuple[str, int, str]:

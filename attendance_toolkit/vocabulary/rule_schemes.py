@@ -8,11 +8,12 @@ is better" or "lower is better"), ``range`` ([lowest, highest], null for no end)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from attendance_toolkit.errors import VocabularyError, did_you_mean
@@ -23,7 +24,7 @@ UNITS = ("percent", "percentage points", "share", "sessions", "days", "weeks")
 DIRECTIONS = ("higher is better", "lower is better")
 INCLUDES = ("from", "to", "both", "neither")
 COMBINES = ("", "any", "worst", "all only")
-_KEYS = ("kind", "name", "source", "quantity", "unit", "direction", "range", "levels", "default", "combine", "groups",
+_KEYS = ("kind", "replaces", "name", "source", "quantity", "unit", "direction", "range", "levels", "default", "combine", "groups",
          "actions", "examples")  # fmt: skip
 _LEVEL_KEYS = ("name", "rank", "from", "to", "includes", "unit", "printed")
 
@@ -61,6 +62,8 @@ class Scheme:
     """(what is done, level)."""
     examples: tuple[tuple[Fraction, int, int], ...] = ()
     """Lost learning: (attendance in percent, weeks, days)."""
+    replaces: str = ""
+    """Name of the toolkit's scheme that an authority's own takes the place of."""
 
 
 def parse_scheme(text: str, name: str = "the scheme") -> Scheme:
@@ -101,6 +104,7 @@ def parse_scheme(text: str, name: str = "the scheme") -> Scheme:
         tuple(str(group) for group in _list(name, "groups", given.get("groups", []))),
         tuple((str(row.get("name", "")), str(row.get("level", ""))) for row in actions),
         tuple(_example(name, row) for row in examples),
+        str(given.get("replaces") or ""),
     )
 
 
@@ -196,3 +200,26 @@ def rule_scheme(name: str) -> Scheme:
     if name not in scheme_names():
         raise VocabularyError(f"'{name}' is not a rule scheme. Use one of: {', '.join(scheme_names())}.")
     return parse_scheme(read_yaml_text(f"schemes/{name}.yaml"), name)
+
+
+def own_schemes(files: Iterable[str | Path]) -> dict[str, Scheme]:
+    """Return an authority's own schemes by the name of the toolkit's that each takes the place of.
+
+    Raises
+    ------
+    VocabularyError
+        A file cannot be read, is not a rule scheme, or replaces none of the toolkit's.
+    """
+    found: dict[str, Scheme] = {}
+    for file in map(Path, files):
+        try:
+            scheme = parse_scheme(file.read_text(encoding="utf-8-sig"), file.name)
+        except (OSError, UnicodeDecodeError):
+            raise VocabularyError(f"{file.name} cannot be read. Give a YAML file of a rule scheme, in UTF-8.") from None
+        if scheme.replaces not in scheme_names():
+            raise VocabularyError(
+                f"{file.name}, replaces: '{scheme.replaces}' is not a rule scheme of the toolkit."
+                f" Use one of: {', '.join(scheme_names())}.{did_you_mean(scheme.replaces, scheme_names())}"
+            )
+        found[scheme.replaces] = scheme
+    return found
