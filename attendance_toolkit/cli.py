@@ -19,10 +19,13 @@ from typing import Any, NoReturn
 
 import click
 
+import attendance_toolkit.cli_casework_zero  # noqa: F401 - adds zero-sample and zero-results
 from attendance_toolkit import __version__
-from attendance_toolkit.cli_options import KEY, day, default_key
+from attendance_toolkit.cli_casework import casework
+from attendance_toolkit.cli_options import KEY, RULES, day, default_key
 from attendance_toolkit.cli_priority import priority
-from attendance_toolkit.errors import AttendanceError, NoDataError
+from attendance_toolkit.cli_school_pack import ReportCommand
+from attendance_toolkit.errors import AttendanceError, NoDataError, ParameterError
 from attendance_toolkit.vocabulary.audiences import AUDIENCES
 from attendance_toolkit.vocabulary.calendar import TERMS
 
@@ -70,6 +73,7 @@ def main() -> None:
 
 
 main.add_command(priority)
+main.add_command(casework)
 
 
 @main.command()
@@ -189,7 +193,7 @@ _RESTRICTED = click.option(
 )
 
 
-@main.command()
+@main.command(cls=ReportCommand)
 @click.argument("names", nargs=-1, required=True)
 @click.option(
     "--area", "areas", multiple=True, required=True, help="Name or code of an area, or all. May be given again."
@@ -211,6 +215,7 @@ _RESTRICTED = click.option(
     help="partner (small numbers hidden), internal (nothing hidden, into the restricted folder), or both.",
 )
 @_POLICY
+@RULES
 @_RESTRICTED
 @KEY
 @click.option("--contact", default="", help="Whom to ask about the page; printed in its footer.")
@@ -225,6 +230,7 @@ def report(
     out: Path,
     audience: str,
     policy: Path | None,
+    rules: Sequence[Path],
     restricted: Path | None,
     key: Path | None,
     contact: str,
@@ -236,8 +242,8 @@ def report(
         raise click.UsageError("Give --store, --published or both. To try the toolkit run: attendance demo")
     audiences = AUDIENCES if audience == "both" else (audience,)
     status = make_reports(
-        names, areas, year, store, published, out, audiences=audiences, policy=policy, restricted=restricted, key=key,
-        contact=contact, workers=workers, fork=fork,
+        names, areas, year, store, published, out, audiences=audiences, policy=policy, rules=rules, restricted=restricted,
+        key=key, contact=contact, workers=workers, fork=fork,
     )  # fmt: skip
     sys.exit(status)
 
@@ -252,6 +258,7 @@ def make_reports(
     *,
     audiences: Sequence[str] = ("partner",),
     policy: Path | None = None,
+    rules: Sequence[Path] = (),
     restricted: Path | None = None,
     key: Path | None = None,
     contact: str = "",
@@ -264,22 +271,30 @@ def make_reports(
     from attendance_toolkit.disclosure.policy import SHARED, read_policy
     from attendance_toolkit.loaders.published import read_published
     from attendance_toolkit.reporting.catalogue import find_notebook
-    from attendance_toolkit.reporting.run import Job, run_jobs
+    from attendance_toolkit.reporting.params import notebook_parameters
+    from attendance_toolkit.reporting.run import Job, run_jobs, sha256_of
     from attendance_toolkit.store import Store
     from attendance_toolkit.vocabulary.areas import find_area
     from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_academic_year
+    from attendance_toolkit.vocabulary.rule_schemes import own_schemes
 
     entries = list({entry.name: entry for entry in map(find_notebook, names)}.values())
     for area in areas:
         # A misspelt name is said before minutes of reading files.
         if area.casefold() != "all":
             find_area(area)
-    rules = read_policy(policy) if policy else SHARED
+    protection = read_policy(policy) if policy else SHARED
+    own_schemes(rules)
+    applying = {entry.name for entry in entries if "rules" in notebook_parameters(entry.path)}
+    if rules and not applying:
+        raise ParameterError(
+            "None of these reports applies a rule scheme. Leave out --rules, or make the report schools."
+        )
     shown_year = show_academic_year(parse_academic_year(year))
     data = Store.open(store) if store else None
     files = read_published(list(published)) if published else None
     places = _areas_of(areas, data, files, parse_academic_year(year))
-    inputs = tuple(_input_names(data, files))
+    inputs = (*_input_names(data, files), *({"name": file.name, "sha256": sha256_of(file)} for file in rules))
     with tempfile.TemporaryDirectory(prefix="attendance-inputs-") as private:
         folder: list[str] = []
         if files is not None:
@@ -296,6 +311,7 @@ def make_reports(
                     "contact": contact,
                     "store": str(store.resolve()) if store else "",
                     "published": folder,
+                    **({"rules": [str(file.resolve()) for file in rules]} if entry.name in applying else {}),
                 },
                 inputs,
             )
@@ -311,7 +327,7 @@ def make_reports(
                     bar.write(f"{outcome.job.area_name}: {outcome.error}", file=sys.stderr)
 
             run = run_jobs(
-                jobs, out, workers=workers, fork=fork, progress=step, policy=rules, restricted=restricted, key=key
+                jobs, out, workers=workers, fork=fork, progress=step, policy=protection, restricted=restricted, key=key
             )
     made = [outcome for outcome in run.outcomes if outcome.page]
     for outcome in made:

@@ -16,6 +16,13 @@ KEY = click.option(
     help="File of the secret key for pseudonyms, outside the store; made on first use. Default: in your home folder.",
 )
 
+RULES = click.option(
+    "--rules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File of your own rule scheme (YAML), in place of the one it says it replaces. May be given again.",
+)
+
 
 def default_key() -> Path:
     """Return where the key lies unless a call says otherwise."""

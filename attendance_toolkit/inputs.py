@@ -21,6 +21,7 @@ from attendance_toolkit.metrics.following import Followed, follow_pupils
 from attendance_toolkit.metrics.overview import count_unknown_with, for_areas, measure_rows, with_all_schools
 from attendance_toolkit.metrics.transition import StepCohort, link_cohorts
 from attendance_toolkit.store import Store
+from attendance_toolkit.store.flags import FURTHER_FLAGS, with_flags
 from attendance_toolkit.vocabulary.areas import ENGLAND, Area, find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import academic_year_before, parse_academic_year, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL, CELL_COUNTS
@@ -149,7 +150,7 @@ class Inputs:
         Parameters
         ----------
         by
-            Group columns besides area and academic year.
+            Group columns besides area and academic year: of PUPIL_TERM, or of lists of pupil flags (``FURTHER_FLAGS``).
         keep_unknown
             Keep "Unknown" apart in the characteristics in which the policy counts it with another level.
         districts
@@ -168,6 +169,7 @@ class Inputs:
             la_codes=sorted({code for codes in members.values() for code in codes}),
             academic_years=list(years or self.local_years),
         )
+        relation = with_flags(relation, store.flags(), [name for name in by if name in FURTHER_FLAGS])
         cells = absence_cells(relation, ["la_code", "academic_year", *by], rules=rules, counts=counts)
         if not keep_unknown:
             cells = count_unknown_with(cells, self.policy.merge_unknown)
@@ -243,6 +245,22 @@ class Inputs:
         """
         store = self._exact_store()
         return store.marks(self.local_members[self.area.code], list(years or [self.academic_year]))
+
+    def looked_after(self) -> duckdb.DuckDBPyRelation:
+        """Return PUPIL_TERM rows of looked-after pupils of the area, for tables that a release will clear.
+
+        Of the years shown (``local_years``), whatever the kind of school.
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data.
+        DisclosureError
+            A release is being shown, which has all its figures already.
+        """
+        store = self._exact_store()
+        rows = store.pupil_terms(self.local_members[self.area.code], list(self.local_years))
+        return rows.filter("looked_after = 'Yes'")
 
     def scheme(self, name: str) -> Scheme:
         """Return a rule scheme: the authority's own of this name if one was given, else the toolkit's."""
@@ -380,6 +398,30 @@ class Inputs:
         rows = rows.drop(columns="enrolments", errors="ignore").reset_index(drop=True)
         notes = [SERIES[name].note for name in rows["series"].unique()]
         return ExactTable(rows, " ".join(notes), is_published=True)
+
+    def year_groups_of(self, pupils: Iterable[int], academic_year: int) -> tuple[str, ...]:
+        """Return the year groups that some pupils were in, of those another follows, for tables that a release will clear.
+
+        Parameters
+        ----------
+        pupils
+            Pseudonyms.
+        academic_year
+            The year looked at; no year group where the store does not have it.
+
+        Raises
+        ------
+        NoDataError
+            There is no pupil-level data.
+        DisclosureError
+            A release is being shown, which has all its figures already.
+        """
+        store = self._exact_store()
+        if academic_year not in store.academic_years():
+            return ()
+        rows = store.pupil_terms(academic_years=[academic_year], columns=["upn", "nc_year"]).distinct().df()
+        found = set(rows.loc[rows["upn"].isin(list(pupils)), "nc_year"].astype(str))
+        return tuple(name for name in ("R", *map(str, range(1, 13))) if name in found)
 
 
 def _by_name(areas: Iterable[Area]) -> tuple[Area, ...]:

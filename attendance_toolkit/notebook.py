@@ -7,8 +7,10 @@ from attendance_toolkit.deepdives.districts import Districts
 from attendance_toolkit.deepdives.longitudinal import Longitudinal
 from attendance_toolkit.deepdives.overview import Overview
 from attendance_toolkit.deepdives.printed_tables import PrintedTables
+from attendance_toolkit.deepdives.schools import Schools
 from attendance_toolkit.deepdives.severe_absence import SevereAbsence
 from attendance_toolkit.deepdives.transition import Transition
+from attendance_toolkit.deepdives.vulnerable import VulnerableGroups
 from attendance_toolkit.inputs import Inputs, PrintedInputs, open_inputs, open_printed
 from attendance_toolkit.metrics.absence import (
     absence_rate,
@@ -35,8 +37,10 @@ __all__ = [
     "Overview",
     "PrintedInputs",
     "PrintedTables",
+    "Schools",
     "SevereAbsence",
     "Transition",
+    "VulnerableGroups",
     "absence_cells",
     "absence_rate",
     "add_cells",

@@ -5,6 +5,9 @@
 The Parquet is made in a process of its own. ``--marks 85000000`` is a year of Greater Manchester. The bare ways give the
 sums of PUPIL_TERM from one plain query, without any check: half terms by date, sessions by code. Target: at most twice
 the quicker one, below 4 GB.
+
+A second table is of the single marks that the store keeps: reading the register and writing them, against a bare copy of the
+same file in the same order. What they cost a load is "toolkit, marks kept" less "toolkit, every check".
 """
 
 from __future__ import annotations
@@ -12,7 +15,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -21,6 +27,9 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).parent))
 
 from measuring import compare, report_variant
+
+if TYPE_CHECKING:
+    from attendance_toolkit.loaders.register_marks import RegisterReader
 
 AUTHORISED = ("C", "C1", "C2", "E", "I", "J1", "M", "R", "S", "T", "H")
 UNAUTHORISED = ("G", "N", "O", "U")
@@ -111,6 +120,14 @@ def bare_polars(path: Path, limit: str) -> list[int]:
 
 
 def toolkit(path: Path, limit: str) -> list[int]:
+    with _read(path, limit) as (reader, _):
+        return _check(
+            reader.con, "collected_parts", "sessions_possible", "sessions_authorised", "sessions_unauthorised"
+        )
+
+
+@contextmanager
+def _read(path: Path, limit: str) -> Iterator[tuple[RegisterReader, Path]]:
     from attendance_toolkit.loaders._head import look
     from attendance_toolkit.loaders.register_marks import RegisterReader
     from attendance_toolkit.loaders.school_census import make_working_tables
@@ -122,7 +139,30 @@ def toolkit(path: Path, limit: str) -> list[int]:
         reader = RegisterReader(con, [look(path)], Path(private), key=b"k" * 32)
         reader.run()
         assert not reader.findings, [str(f) for f in reader.findings]
-        return _check(con, "collected_parts", "sessions_possible", "sessions_authorised", "sessions_unauthorised")
+        yield reader, Path(private)
+
+
+def bare_copy(path: Path, limit: str) -> list[int]:
+    con = connection(limit)
+    with tempfile.TemporaryDirectory() as private:
+        con.execute(f"SET temp_directory = '{private}/spill'")
+        target = Path(private) / "copy.parquet"
+        con.execute(
+            f"COPY (SELECT * FROM '{path}' ORDER BY laestab, upn, date, session) TO '{target}'"
+            " (FORMAT parquet, COMPRESSION zstd)"
+        )
+        return _check(con, f"'{target}'", "(code = 'I')::INTEGER")
+
+
+def marks_kept(path: Path, limit: str) -> list[int]:
+    from attendance_toolkit.store.marks import merge_marks
+
+    with _read(path, limit) as (reader, private):
+        reader.keep_marks()
+        merge_marks(reader.con, private / "store", private / "prepared")
+        written = list((private / "prepared").rglob("part.parquet"))
+        files = ", ".join(f"'{file}'" for file in written)
+        return _check(reader.con, f"read_parquet([{files}])", "(code = 'I')::INTEGER")
 
 
 def _check(con: duckdb.DuckDBPyConnection, table: str, *columns: str) -> list[int]:
@@ -131,6 +171,7 @@ def _check(con: duckdb.DuckDBPyConnection, table: str, *columns: str) -> list[in
 
 
 WAYS = {"bare DuckDB group-by": bare_duckdb, "bare Polars group-by": bare_polars, "toolkit, every check": toolkit}
+COPIES = {"bare copy in the same order": bare_copy, "toolkit, marks kept": marks_kept}
 
 
 def main() -> None:
@@ -140,14 +181,14 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--memory-limit", default="3GB")
     parser.add_argument("--keep", type=Path, help="Parquet file to keep the input in")
-    parser.add_argument("--variant", choices=[*WAYS, "make"])
+    parser.add_argument("--variant", choices=[*WAYS, *COPIES, "make"])
     parser.add_argument("--input", type=Path)
     arguments = parser.parse_args()
     if arguments.variant == "make":
         report_variant(lambda: make_input(arguments.input, arguments.marks, arguments.order, arguments.memory_limit))
         return
     if arguments.variant:
-        report_variant(lambda: WAYS[arguments.variant](arguments.input, arguments.memory_limit))
+        report_variant(lambda: (WAYS | COPIES)[arguments.variant](arguments.input, arguments.memory_limit))
         return
     from measuring import run_variant
 
@@ -158,6 +199,7 @@ def main() -> None:
             made = run_variant(__file__, "make", *more, "--marks", str(arguments.marks), "--order", arguments.order)
             print(f"input made in {made['seconds']:.0f} s, {path.stat().st_size / 1e6:,.0f} MB")
         compare(__file__, dict.fromkeys(WAYS, arguments.repeat), "bare DuckDB group-by", *more)
+        compare(__file__, dict.fromkeys(COPIES, arguments.repeat), "bare copy in the same order", *more)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,12 @@ GROUP_WORDS = {
     ("social_worker", "Yes"): "With a social worker",
     ("social_worker", "No"): "Without a social worker",
     ("social_worker", "Unknown"): "Social worker: not known",
+    ("protection_plan", "Yes"): "On a child protection plan",
+    ("protection_plan", "No"): "Not on a child protection plan",
+    ("protection_plan", "Unknown"): "Child protection plan: not known",
+    ("young_carer", "Yes"): "Young carers",
+    ("young_carer", "No"): "Not young carers",
+    ("young_carer", "Unknown"): "Young carer: not known",
 }
 _YEAR_WORDS = {"R": "Reception", "Unknown": "Year group not known", "X": "Not following the curriculum years"}
 _ORDERS: Mapping[str, tuple[str, ...]] = {
@@ -94,6 +100,8 @@ _ORDERS: Mapping[str, tuple[str, ...]] = {
     "first_language": columns.LANGUAGES,
     "looked_after": columns.YES_NO,
     "social_worker": columns.YES_NO,
+    "protection_plan": columns.YES_NO,
+    "young_carer": columns.YES_NO,
     "time_on_roll": tuple(label for label, _ in columns.TIME_ON_ROLL),
 }
 
@@ -107,6 +115,25 @@ def or_notice(method: _Method) -> _Method:
             return method(*args, **options)
         except NoDataError as error:
             return Notice(str(error), "Not available")
+
+    return cast(_Method, wrapped)
+
+
+def once_notice(method: _Method) -> _Method:
+    """Show a sentence in place of a block the inputs cannot make: once on a page, by the first block that it is true of.
+
+    Nothing is shown where pupil-level data are missing altogether: a page of published figures says by itself what it lacks.
+    """
+    shown = or_notice(method)
+
+    @functools.wraps(method)
+    def wrapped(self: Any, *args: Any, **options: Any) -> Any:
+        made = shown(self, *args, **options)
+        if not isinstance(made, Notice):
+            return made
+        said: dict[str, str] = self.__dict__.setdefault("_said", {})
+        block = f"{method.__name__}{args}{options}"
+        return made if self.is_local and said.setdefault(made.text, block) == block else Result(())
 
     return cast(_Method, wrapped)
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeVar, cast
 
 import pandas as pd
 
 from attendance_toolkit.deepdives._base import DeepDive
 from attendance_toolkit.deepdives._outcomes import topic_of
-from attendance_toolkit.deepdives._shared import level_words
-from attendance_toolkit.deepdives._shared import or_notice as shared_or_notice
+from attendance_toolkit.deepdives._shared import level_words, once_notice
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.transition import StepCohort
-from attendance_toolkit.presentation.blocks import Notice, Result
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.ledger import phrase
@@ -38,29 +33,8 @@ SAME_NOTE = (
 #: Columns of a row on all pupils.
 EVERYBODY = {"characteristic": ALL, "level": ALL}
 NEEDS_PUPILS = "Following pupils from one year group to the next needs pupil-level data."
-
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def or_notice(method: _Method) -> _Method:
-    """Show a sentence in place of a block the inputs cannot make: once on a page, by the first block that it is true of.
-
-    Nothing is shown where pupil-level data are missing altogether: a page of published figures says by itself what it lacks
-    (``Transition.pupils_notice``).
-    """
-    shown = shared_or_notice(method)
-
-    @functools.wraps(method)
-    def wrapped(self: TransitionData, *args: Any, **options: Any) -> Any:
-        made = shown(self, *args, **options)
-        if not isinstance(made, Notice):
-            return made
-        said: dict[str, str] = self.__dict__.setdefault("_said", {})
-        block = f"{method.__name__}{args}{options}"
-        return made if self.is_local and said.setdefault(made.text, block) == block else Result(())
-
-    return cast(_Method, wrapped)
+#: How blocks of this page say what is missing.
+or_notice = once_notice
 
 
 class TransitionData(DeepDive):

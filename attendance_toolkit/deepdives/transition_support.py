@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pandas as pd
-
-from attendance_toolkit.deepdives._contrasts import derived_from
+from attendance_toolkit.deepdives._before_after_words import change_figure, effect_title, signed, support_verdict
 from attendance_toolkit.deepdives._shared import Record, count_of, or_nothing, or_notice, rate_of, the_area
-from attendance_toolkit.deepdives.transition_support_data import (
+from attendance_toolkit.deepdives._support_rows import (
     AFTER,
     BEFORE,
     CHANGE,
@@ -17,14 +15,12 @@ from attendance_toolkit.deepdives.transition_support_data import (
     EXPECTED_CHANGE,
     RULES,
     SAME_YEAR,
-    TransitionSupportData,
 )
-from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.deepdives.transition_support_data import TransitionSupportData
 from attendance_toolkit.models.transition.regression_to_mean import NOTES, ONE_COHORT
 from attendance_toolkit.presentation.blocks import Cell, Column, Figure, Findings, Notice, Result, Row, Table
-from attendance_toolkit.presentation.figures import dot_interval
 from attendance_toolkit.presentation.formats import figure_words, interval_cell, interval_words, source_of
-from attendance_toolkit.presentation.narrative import interval_in_points, is_clear, is_shown, points, said
+from attendance_toolkit.presentation.narrative import interval_in_points, is_clear, is_shown, said
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.rounding import show_number
@@ -130,7 +126,7 @@ class TransitionSupport(TransitionSupportData):
         if is_shown(before) and is_shown(after) and is_shown(change):
             yield (
                 f"{name}: absence of {show_number(size['rate'])} supported pupils was {said(before)} in Year 6 and"
-                f" {said(after)} in {when} of Year 7 ({_signed(change)} percentage points)."
+                f" {said(after)} in {when} of Year 7 ({signed(change)} percentage points)."
             )
         yield from self._effect_sentences(one, when)
         yield from self._same_year_sentences(one)
@@ -153,10 +149,10 @@ class TransitionSupport(TransitionSupportData):
             missed = "" if rule == ALL else f"had missed {rule} of their sessions and "
             yield (
                 f"For comparison, {number} of Year 6 in {groups}{places} who {missed}were on no list: reweighted to the same"
-                f" absence in Year 6, their absence in {when} of Year 7 had changed by {_signed(expected)} percentage points"
+                f" absence in Year 6, their absence in {when} of Year 7 had changed by {signed(expected)} percentage points"
                 f" ({interval_in_points(expected)}).{'' if ',' in groups else f' {_ONE_YEAR}'}"
             )
-            yield _verdict(effect)
+            yield support_verdict(effect)
         elif effect is not None and effect["symbol"] == "z":
             yield str(effect["about"])
         else:
@@ -170,7 +166,7 @@ class TransitionSupport(TransitionSupportData):
         effect, peers = self.support_figure_of(one, EFFECT, SAME_YEAR), self.support_peers(one, SAME_YEAR)
         if not (is_shown(effect) and is_shown(peers)):
             return
-        size = f"{_signed(effect)} percentage points, {interval_in_points(effect)}"
+        size = f"{signed(effect)} percentage points, {interval_in_points(effect)}"
         if is_clear(effect):
             words = f"clearly {'lower' if effect['rate'] < 0 else 'higher'} than theirs"
         else:
@@ -196,28 +192,18 @@ class TransitionSupport(TransitionSupportData):
         rows = []
         for one in lists:
             start = f"{one[1]}, {show_academic_year(one[0])}: " if len(lists) > 1 else ""
-            for label, measure, model in (
-                ("change of the supported", CHANGE, ""),
-                ("change expected", EXPECTED_CHANGE, EARLIER),
-                ("beyond what was expected", EFFECT, EARLIER),
-            ):
-                record = self.support_figure_of(one, measure, model)
-                if record is not None:
-                    text = f"{start}{label}"
-                    rows.append({**record, "row": f"{text[:1].upper()}{text[1:]}"})
-        if not any(row["symbol"] == "" and row["measure"] == EFFECT for row in rows):
-            raise NoDataError("There is no change beyond what was expected to draw.")
-        table = derived_from(rows, self.supported)
-        table.rows["row"] = pd.Categorical(table.rows["row"], [row["row"] for row in rows])
-        highlight = [row["row"] for row in rows if row["measure"] == EFFECT]
-        return dot_interval(
-            table,
+            rows += [
+                (f"{start}change of the supported", self.support_figure_of(one, CHANGE)),
+                (f"{start}change expected", self.support_figure_of(one, EXPECTED_CHANGE, EARLIER)),
+                (f"{start}beyond what was expected", self.support_figure_of(one, EFFECT, EARLIER)),
+            ]
+        return change_figure(
+            rows,
+            EFFECT,
+            self.supported,
             id="supported-pupils-change",
             title=self._support_title(lists),
             subtitle=f"Change of absence from Year 6 to the weeks after the step, percentage points, {self.area.name}",
-            category="row",
-            highlight=highlight,
-            sort=False,
             notes=[_HELD, _MEANS],
         )
 
@@ -225,10 +211,7 @@ class TransitionSupport(TransitionSupportData):
         effect = self.support_figure_of(lists[0], EFFECT, EARLIER)
         if len(lists) > 1 or not is_shown(effect):
             return "Supported pupils: change, change expected, and the difference"
-        if not is_clear(effect):
-            return "Absence of supported pupils was not clearly different from what was expected without support"
-        word = "lower" if effect["rate"] < 0 else "higher"
-        return f"Absence of supported pupils was {points(effect['rate'])} {word} than expected without support"
+        return effect_title(effect, "Absence of supported pupils", "support")
 
     # -- who a rule would list -----------------------------------------------------------------------
 
@@ -255,22 +238,3 @@ class TransitionSupport(TransitionSupportData):
                 " model finds is told where the model is proven.",
             )
         )
-
-
-def _verdict(effect: Record) -> str:
-    """Say whether the supported pupils did better or worse than expected, if the interval allows it."""
-    size = f"{_signed(effect)} percentage points, {interval_in_points(effect)}"
-    if not is_clear(effect):
-        return (
-            f"Beyond that the supported pupils' absence was not clearly different ({size}): the figures neither show that the"
-            " support lowered absence nor rule it out."
-        )
-    word = "lower" if effect["rate"] < 0 else "higher"
-    return (
-        f"Beyond that the supported pupils' absence was clearly {word} than expected ({size}). Other things that set them apart"
-        " from earlier pupils may have a part in it."
-    )
-
-
-def _signed(record: Record) -> str:
-    return show_number(record["rate"] * 100, 1, signed=True)

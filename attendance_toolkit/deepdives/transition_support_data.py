@@ -13,27 +13,18 @@ from attendance_toolkit.deepdives._base import exact_table
 from attendance_toolkit.deepdives._contrasts import statistic_row
 from attendance_toolkit.deepdives._outcomes import outcome_rows, topic_of
 from attendance_toolkit.deepdives._shared import Lookup, Record
+from attendance_toolkit.deepdives._support_rows import EARLIER, SAME_YEAR, rule_of, supported_rows
 from attendance_toolkit.deepdives.transition_data import FIRST, TransitionData, year_after
 from attendance_toolkit.disclosure.policy import SHARED
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
-from attendance_toolkit.intervals import Z95, wilson_interval
+from attendance_toolkit.intervals import wilson_interval
 from attendance_toolkit.metrics.transition import StepCohort
 from attendance_toolkit.models.estimate import Estimate
-from attendance_toolkit.models.transition.support import SupportEffect, SupportStudy, support_effect_of
-from attendance_toolkit.vocabulary.calendar import show_academic_year
+from attendance_toolkit.models.transition.support import SupportStudy, support_effect_of
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.steps import COMPARED, NOT_COMPARED
 
-#: Whom supported pupils are held against: pupils of earlier cohorts chosen by the same rule, or of the same year.
-EARLIER, SAME_YEAR = "Earlier year groups", "Same year, not on a list"
-#: Shares of sessions missed in the year before from which pupils may have been put on a list, highest first. The rule of a list
-#: is the highest that holds for nearly all on it: the lowest rate itself would be a pupil's own.
-RULES = {0.5: "50% or more", 0.2: "20% or more", 0.15: "15% or more", 0.1: "10% or more", 0.05: "5% or more", 0.0: ALL}
-_NEARLY_ALL = 0.9
-#: Measures of the rows of a group of supported pupils.
-BEFORE, AFTER, CHANGE = "absence_before", "absence_after", "support_change"
-EXPECTED_CHANGE, EFFECT = "support_expected_change", "support_effect"
 _NEEDS_PUPILS = "What support came to can be told of pupils who are followed: that needs pupil-level data."
 NO_LISTS = (
     "The store has no list of supported pupils. Load one to see what became of them: a table with the columns upn,"
@@ -71,7 +62,11 @@ class TransitionSupportData(TransitionData):
             if not mine.any():
                 continue
             study = support_effect_of(
-                cohorts, listed, threshold=_rule(cohort, mine), support_year=year, supported_before=everybody
+                cohorts,
+                listed,
+                threshold=rule_of(cohort.year_missed[mine], cohort.year_possible[mine]),
+                support_year=year,
+                supported_before=everybody,
             )
             found.append((name, study))
         if not found:
@@ -129,23 +124,14 @@ class TransitionSupportData(TransitionData):
             "area_code": self.area.code, "academic_year": study.support_year, "support_group": name,
             "half_term": study.window, "enrolments": float(study.compared),
         }  # fmt: skip
-        rule = RULES[float(study.rule.share)]
-        after, size = float(study.persistent_after), float(study.compared)
-        yield {**statistic_row("pupils", Estimate(size), **groups, model="", about=rule), "numerator": size}
-        if not size:
-            return
-        lower, upper = (float(end) for end in wilson_interval(after, size))
-        share = statistic_row(
-            "persistent_absence_rate", Estimate(after / size, lower, upper), **groups, model="", about=""
-        )
-        yield {**share, "numerator": after, "denominator": size}
-        for against, effect in ((EARLIER, study.effect), (SAME_YEAR, study.same_year)):
-            if effect is not None:
-                yield from _effect_rows(effect, against, study, groups)
-        if study.effect is None:
-            # Without a number: why there is none.
-            nothing = {**groups, "model": EARLIER, "about": str(study.refusal)}
-            yield statistic_row(EFFECT, None, "z", **nothing)
+        yield from supported_rows(
+            groups, study.compared, study.persistent_after, float(study.rule.share),
+            (
+                (EARLIER, study.effect, study.history_years),
+                (SAME_YEAR, study.same_year, (study.cohort.academic_year,)),
+            ),
+            study.refusal,
+        )  # fmt: skip
 
     @exact_table
     def supported_compared(self) -> ExactTable:
@@ -228,29 +214,3 @@ def _cohort_before(cohorts: tuple[StepCohort, ...], year: int) -> StepCohort | N
     """Return the cohort whose step leads into an academic year, if the data go on into it."""
     found = [one for one in cohorts if one.later is not None and one.later.academic_year == year]
     return found[0] if found else None
-
-
-def _rule(cohort: StepCohort, mine: np.ndarray) -> float:
-    """Return the highest of ``RULES`` that holds for nearly all pupils of a list who had sessions before the step."""
-    missed, possible = cohort.year_missed[mine].astype(np.int64), cohort.year_possible[mine].astype(np.int64)
-    missed, possible = missed[possible > 0], possible[possible > 0]
-    for share in RULES:
-        if len(missed) and (1000 * missed >= round(1000 * share) * possible).mean() >= _NEARLY_ALL:
-            return share
-    return 0.0
-
-
-def _effect_rows(
-    effect: SupportEffect, against: str, study: SupportStudy, groups: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Yield what one comparison says; means of the pupils' own rates, once."""
-    if against == EARLIER or study.effect is None:
-        means = {BEFORE: effect.before, AFTER: effect.after, CHANGE: effect.naive_change}
-        for measure, value in means.items():
-            yield {**statistic_row(measure, Estimate(value), **groups, model="", about=""), "decimals": 1}
-    half = Z95 * effect.se_expected
-    expected = Estimate(effect.expected_change, effect.expected_change - half, effect.expected_change + half)
-    years = study.history_years if against == EARLIER else (study.cohort.academic_year,)
-    about = ", ".join(show_academic_year(year) for year in years)
-    yield {**statistic_row(EXPECTED_CHANGE, expected, **groups, model=against, about=about), "decimals": 1}
-    yield {**statistic_row(EFFECT, effect.effect, **groups, model=against, about=""), "decimals": 1}

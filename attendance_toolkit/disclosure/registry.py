@@ -203,7 +203,9 @@ def _sums_over_groups(
             f" {texts(groups.loc[[one['total']]].drop(columns=REST)).item()} by {one['dimension']}. Count parts and totals by"
             " the same rules, and nobody in two levels."
         )
-    rest = each[(each["over"] > _SAME) | each["is_partial"]]
+    # Who is left over of a line may have any of its counts, even where nobody has: that is not known to be nobody.
+    leaves = (each["over"] > _SAME).groupby([each["total"], each["dimension"]]).transform("any")
+    rest = each[leaves | each["is_partial"]]
     keys = rest[["total", "dimension"]].drop_duplicates(ignore_index=True)
     keys["group"] = len(groups) + np.arange(len(keys))
     left = groups.loc[keys["total"].to_numpy()].reset_index(drop=True)

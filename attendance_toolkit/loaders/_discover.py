@@ -22,7 +22,16 @@ from attendance_toolkit.store.store import is_store
 #: Endings of the files looked at in a folder; a file that is named may have any ending.
 ENDINGS = frozenset({".csv", ".gz", ".xml", ".ctf", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet"})
 #: Kinds that a load reads; the others are for reports, checks and reference.
-LOADED_KINDS = ("census", "register", "transfer", "portal_pupils", "schools", "admissions", "support_groups")
+LOADED_KINDS = (
+    "census",
+    "register",
+    "transfer",
+    "portal_pupils",
+    "schools",
+    "admissions",
+    "support_groups",
+    "meetings",
+)
 #: Tables of a census that are not used, and whose names an authority gives to lists of its own.
 _SHARED_NAMES = {"admissions", "learnersupport"}
 _ENCODINGS = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
@@ -217,7 +226,7 @@ class _Discovery:
         self.report.add([
             finding("file_unknown", head.name, "neither its header nor its content says what it is.",
                     allowed=f"a census return (tables {known}, one row a pupil, or XML), register marks, a transfer"
-                    " file, pupil flags, school offers, supported pupils, a download of DfE's portal, a list of"
+                    " file, pupil flags, school offers, supported pupils, meetings with schools, a download of DfE's portal, a list of"
                     " schools, published statistics",
                     fix="Check that the first line holds the column names.")
         ])  # fmt: skip

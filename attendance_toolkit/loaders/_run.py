@@ -34,6 +34,7 @@ from attendance_toolkit.loaders.published import screen_published
 from attendance_toolkit.loaders.register_marks import RegisterReader
 from attendance_toolkit.loaders.school_census import CensusReader, guess_census, make_working_tables
 from attendance_toolkit.loaders.school_census.layouts import FEEDS, expand, pair_characteristics
+from attendance_toolkit.loaders.school_meetings import MEETINGS, read_meetings
 from attendance_toolkit.loaders.schools import read_schools, schools_from_census
 from attendance_toolkit.loaders.transfer_file import TransferReader
 from attendance_toolkit.schema.census import Census
@@ -144,6 +145,7 @@ class Run:
         self._read_others(given, store)
         for listed in lists:
             self._one_list(listed, store)
+        self._read_meetings(given, store)
         self._check_years()
         if not self.report.is_blocked:
             self._check_plausible(store)
@@ -355,6 +357,19 @@ class Run:
         layout = given.info.layout
         self._enter(file.name, file.sha256, table=reader.table, layout=layout, census="", count=reader.count)
 
+    def _read_meetings(self, given: Given, store: Path | None) -> None:
+        files = given.of(MEETINGS)
+        listed = self._known_schools(store) if files else school_frame()
+        known = [int(laestab) for laestab in listed["laestab"].dropna()]
+        for head, found in files:
+            meetings = read_meetings(head, _laestab_by_urn(listed), known)
+            self.report.add(meetings.findings)
+            self.report.files.append(info_of(head, found, rows=meetings.count.rows_in))
+            self._laestabs |= {row[0] for row in meetings.rows}
+            meetings.keep(self.con)
+            self._enter(head.name, sha256_of(head.path), table=MEETINGS, layout=found.layout, census="",
+                        count=meetings.count)  # fmt: skip
+
     # -- sessions from elsewhere than the census --
 
     def _read_others(self, given: Given, store: Path | None) -> None:
@@ -407,6 +422,8 @@ class Run:
             self.pupil_counts += [source.count for source in reader.sources]
             if self.is_loading:
                 self.aside += reader.write_aside(self.private / "aside" / reader.__class__.__name__)
+                if isinstance(reader, RegisterReader):
+                    reader.keep_marks()
         reader.drop()
 
     # -- across returns --

@@ -1,4 +1,8 @@
-"""The demonstration: synthetic authorities, written as census files and loaded as any authority would."""
+"""The demonstration: synthetic authorities, written as census files and loaded as any authority would.
+
+One of them gives the registers of its last year too: its single marks are for weekly casework, and its figures stay those of
+the census.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from pathlib import Path
 
 from attendance_toolkit import __version__
 from attendance_toolkit.loaders.load import load_files
-from attendance_toolkit.loaders.synthetic import make_synthetic
+from attendance_toolkit.loaders.synthetic import generate, make_synthetic, write_register_files
 
 #: A folder to keep the synthetic store in, instead of the user's cache.
 FOLDER_VARIABLE = "ATTENDANCE_DEMO"
 #: Raised when a store made of the same files comes to hold more: one in a cache is then made anew.
-EDITION = 4
+EDITION = 5
+#: Authority and academic year with registers of single marks.
+REGISTER_OF = ("Irwell Bank", 202324)
 
 
 def _cache_folder() -> Path:
@@ -39,6 +45,9 @@ def synthetic_store(size: str = "sample") -> Path:
         made = Path(private) / "made"
         files = Path(private) / "files"
         make_synthetic(files, size=size)
+        area, year = REGISTER_OF
+        cohort = generate(size, areas=[area], first_year=year, last_year=year)
+        write_register_files(cohort, files, format="parquet")
         load_files([files], made / "store", key_file=made / "pseudonym.key", is_synthetic=True)
         try:
             made.rename(folder)

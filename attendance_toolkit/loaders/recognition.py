@@ -10,6 +10,7 @@ from attendance_toolkit.loaders import (
     portal,
     printed,
     register_marks,
+    school_meetings,
     school_offers,
     schools,
     support_groups,
@@ -19,6 +20,7 @@ from attendance_toolkit.loaders._head import Head, Recognised, look
 from attendance_toolkit.loaders.published import _recognise as published
 from attendance_toolkit.loaders.school_census import layouts
 from attendance_toolkit.store.quarantine import is_quarantine_header
+from attendance_toolkit.vocabulary.group_comparators import OWN_DATASET
 
 #: Kind -> what to do with such a file.
 KINDS = {
@@ -28,6 +30,7 @@ KINDS = {
     "pupil_flags": "attendance load FILE --store FOLDER",
     "admissions": "attendance load FILE --store FOLDER",
     "support_groups": "attendance load FILE --store FOLDER",
+    "meetings": "attendance load FILE --store FOLDER",
     "portal_pupils": "attendance load FILE --store FOLDER --year 2024/25",
     "schools": "attendance load FILE --store FOLDER",
     "portal_summary": "attendance reconcile FILE --area NAME",
@@ -51,8 +54,10 @@ def recognisers() -> tuple[Recogniser, ...]:
         layouts.recognise,
         register_marks.recognise,
         transfer_file.recognise,
+        _national_of_groups,
         portal.recognise,
         support_groups.recognise,
+        school_meetings.recognise,
         school_offers.recognise,
         schools.recognise,
         published.recognise,
@@ -72,6 +77,12 @@ def recognise(path: Path | Head) -> Recognised | None:
         if found := ask(head):
             return found
     return None
+
+
+def _national_of_groups(head: Head) -> Recognised | None:
+    """Recognise an authority's own national figures, whose columns would do for a summary of the portal."""
+    found = published.recognise(head)
+    return found if found is not None and found.layout == OWN_DATASET else None
 
 
 def _set_aside(head: Head) -> Recognised | None:

@@ -21,6 +21,7 @@ from attendance_toolkit.vocabulary.columns import (
     BAND_COLUMNS,
     CELL_COUNTS,
     CONTRIBUTOR_COUNTS,
+    FULL_ABSENCE_COUNTS,
     REASON_COLUMNS,
     SEVERE_COUNTS,
     TIME_ON_ROLL,
@@ -196,9 +197,9 @@ def absence_cells(
         },
         **_contributor_columns(counts),
     )
-    severe = _severe_columns(counts)
-    if severe:
-        flagged = flagged.with_columns(**severe)
+    for further in (_severe_columns(counts), _full_absence_columns(counts)):
+        if further:
+            flagged = flagged.with_columns(**further)
     if len(held) < len(by):
         flagged = flagged.with_columns(time_on_roll=_time_on_roll())
     if by:
@@ -226,6 +227,19 @@ def _severe_columns(counts: Sequence[str]) -> dict[str, nw.Expr]:
         for name in counts
         if name in SEVERE_COUNTS
     }
+
+
+def _full_absence_columns(counts: Sequence[str]) -> dict[str, nw.Expr]:
+    """Return those of ``FULL_ABSENCE_COUNTS`` that are asked for, of one enrolment."""
+    is_full = nw.col("absent") == nw.col("possible")
+    has_more = nw.col("unauthorised") > nw.col("authorised")
+    found = {
+        "full_absence_enrolments": is_full,
+        "full_absence_authorised": is_full & ~has_more,
+        "full_absence_unauthorised": is_full & has_more,
+        "full_absence_part_time": is_full & (nw.col("sessions_auth_temp_reduced_timetable") > 0),
+    }
+    return {name: found[name].cast(nw.Int64) for name in FULL_ABSENCE_COUNTS if name in counts}
 
 
 def _time_on_roll() -> nw.Expr:

@@ -11,16 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from attendance_toolkit.errors import ParameterError
 from attendance_toolkit.metrics.rule_schemes import is_in, show_value
+from attendance_toolkit.vocabulary.group_comparators import RATING_GROUPS
 from attendance_toolkit.vocabulary.rule_schemes import Level, Scheme
 
-#: Groups of a rating of schools, as schemes name them -> column and level of PUPIL_TERM; None is all pupils.
-RATING_GROUPS: Mapping[str, tuple[str, str] | None] = {
-    "All pupils": None,
-    "EHCP": ("sen_provision", "EHC plan"),
-    "SEN Support": ("sen_provision", "SEN support"),
-    "FSM": ("fsm_eligible", "FSM eligible"),
-    "Children with a social worker": ("social_worker", "Yes"),
-}
+__all__ = [
+    "ALL_ONLY",
+    "RATING_GROUPS",
+    "WORST",
+    "Rating",
+    "edge_in_words",
+    "level_numbers",
+    "level_of",
+    "rate_school",
+]
+
+
 #: How the groups of a scheme make one rating.
 WORST, ALL_ONLY = "worst", "all only"
 _UNITS = {"percent": 100, "share": 1}
@@ -46,6 +51,8 @@ def level_of(scheme: Scheme, value: Fraction) -> Level | None:
 def level_numbers(scheme: Scheme, counted: ArrayLike, possible: ArrayLike) -> NDArray[np.int64]:
     """Return the level of each rate, as its place in ``scheme.levels``; -1 where nothing is possible or no level fits.
 
+    A rate in no level has the scheme's default, if there is one, as in ``level_of``.
+
     Compared as whole numbers, so that exactly 90% is exactly 90%.
 
     Parameters
@@ -67,7 +74,9 @@ def level_numbers(scheme: Scheme, counted: ArrayLike, possible: ArrayLike) -> ND
         raise ParameterError(f"'{scheme.name}' is in {scheme.unit}: it cannot be held against a rate.")
     part = np.asarray(counted, dtype=np.int64) * _UNITS[scheme.unit]
     whole = np.asarray(possible, dtype=np.int64)
-    found = np.full(part.shape, -1, np.int64)
+    names = [level.name for level in scheme.levels]
+    default = names.index(scheme.default) if scheme.default in names else -1
+    found = np.where(whole > 0, default, -1).astype(np.int64)
     for number in range(len(scheme.levels) - 1, -1, -1):
         level = scheme.levels[number]
         inside = whole > 0

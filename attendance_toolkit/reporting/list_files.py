@@ -6,8 +6,8 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +15,7 @@ from typing import IO, Any
 from openpyxl import Workbook
 from openpyxl.cell import Cell
 from openpyxl.styles import Alignment, Font
+from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from attendance_toolkit.schema.findings import _no_formula
@@ -41,6 +42,8 @@ class PupilList:
         One pupil each, in the order of the columns.
     made_on
         Goes into the properties of the workbook.
+    choices
+        Column -> what its cells may be: a workbook offers them as a drop-down list.
     """
 
     title: str
@@ -48,6 +51,7 @@ class PupilList:
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     made_on: date
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def plain_text(text: str) -> str:
@@ -93,6 +97,7 @@ def write_xlsx(listed: PupilList, path: Path) -> None:
         letter = sheet.cell(top, place).column_letter
         sheet.column_dimensions[letter].width = _WIDTHS.get(name, 14)
         sheet.cell(top, place).alignment = Alignment(wrap_text=True, vertical="bottom")
+    _offer(sheet, listed, top)
     sheet.freeze_panes = sheet.cell(top + 1, 1)
     sheet.print_title_rows = f"{top}:{top}"
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
@@ -102,6 +107,23 @@ def write_xlsx(listed: PupilList, path: Path) -> None:
     properties.creator, properties.lastModifiedBy, properties.title = "attendance-toolkit", None, listed.title
     properties.created = datetime.combine(listed.made_on, time())
     _write_private(path, book.save)
+
+
+def write_page(page: bytes, path: Path) -> None:
+    """Write a finished page that only the user can read."""
+    _write_private(path, lambda handle: handle.write(page))
+
+
+def _offer(sheet: Worksheet, listed: PupilList, top: int) -> None:
+    """Add the drop-down lists of the rows below the header: values written out, no formula and no hidden sheet."""
+    for name, texts in listed.choices.items():
+        if listed.rows:
+            offered = DataValidation(type="list", formula1=f'"{",".join(texts)}"', allow_blank=True)
+            offered.showErrorMessage, offered.errorTitle = True, "Not in the list"
+            offered.error = "Choose one of the list, or leave the cell empty."
+            letter = sheet.cell(top, listed.columns.index(name) + 1).column_letter
+            offered.add(f"{letter}{top + 1}:{letter}{top + len(listed.rows)}")
+            sheet.add_data_validation(offered)
 
 
 def _put(sheet: Worksheet, row: int, values: Sequence[Value], *, bold: bool = False) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from attendance_toolkit.errors import NoDataError, ParameterError, StoreError
 from attendance_toolkit.loaders.pupil_names import PupilName, find_names
 from attendance_toolkit.presentation.markup import SYNTHETIC, slug
-from attendance_toolkit.reporting.list_files import PupilList, Value, plain_text, write_csv, write_xlsx
+from attendance_toolkit.reporting.list_files import PupilList, Value, plain_text, write_csv, write_page, write_xlsx
 from attendance_toolkit.reporting.register import Entry, add_entries, mark_deleted, read_register
 from attendance_toolkit.store import Store
 from attendance_toolkit.store.keys import key_id, read_or_make_key
@@ -22,6 +22,8 @@ from attendance_toolkit.vocabulary.rounding import round_half_up
 from attendance_toolkit.vocabulary.series import SERIES
 
 FORMATS = {"xlsx": write_xlsx, "csv": write_csv}
+#: The one format of pages about pupils: they are made whole before they are written.
+PAGE = "html"
 #: Term -> what lists call it, in the order of time.
 TERM_WORDS = {**TERM_LABELS, WHOLE_YEAR: "Whole year"}
 #: Name of the file that says how many pupils each school has, and no pupil.
@@ -74,11 +76,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class ListFile:
-    """One file to write: its name without ending, the school as the register has it, and how many pupils it names."""
+    """One file to write: its name without ending, the school as the register has it, and how many pupils it names.
+
+    ``listed`` is a list, written in each format asked for, or a finished page, for the format ``PAGE``.
+    """
 
     stem: str
     school: str
-    listed: PupilList
+    listed: PupilList | bytes
     pupils: int
 
 
@@ -90,8 +95,15 @@ def check_asked(
     retain_until: date,
     formats: Sequence[str],
     today: date,
+    *,
+    allowed: Collection[str] = tuple(FORMATS),
 ) -> Asked:
     """Return what is asked for, checked.
+
+    Parameters
+    ----------
+    allowed
+        Formats there are of this kind.
 
     Raises
     ------
@@ -100,10 +112,10 @@ def check_asked(
     UnknownAreaError, VocabularyError
         There is no such area, or the year cannot be read.
     """
-    wrong = [name for name in formats if name not in FORMATS]
+    wrong = [name for name in formats if name not in allowed]
     if wrong or not formats:
         raise ParameterError(
-            f"'{', '.join(wrong)}' is not a format of lists. Use one or both of: {', '.join(FORMATS)}."
+            f"'{', '.join(wrong)}' is not a format of lists. Use one or both of: {', '.join(allowed)}."
         )
     if not plain_text(purpose):
         raise ParameterError(
@@ -297,7 +309,7 @@ def write_files(root: Path, asked: Asked, files: Iterable[ListFile], *, is_ident
         for one in files:
             for name in asked.formats:
                 file = asked.folder / f"{one.stem}.{name}"
-                FORMATS[name](one.listed, root / file)
+                _write(one.listed, name, root / file)
                 entries.append(
                     Entry(
                         file.as_posix(), asked.kind, asked.area.name, show_academic_year(asked.academic_year),
@@ -309,6 +321,13 @@ def write_files(root: Path, asked: Asked, files: Iterable[ListFile], *, is_ident
         # Whatever stops the rest: what is on disk is in the register.
         add_entries(root, entries)
     return entries
+
+
+def _write(listed: PupilList | bytes, name: str, path: Path) -> None:
+    if isinstance(listed, bytes):
+        write_page(listed, path)
+    else:
+        FORMATS[name](listed, path)
 
 
 def drop_older(root: Path, entries: Iterable[Entry], asked: Asked) -> None:

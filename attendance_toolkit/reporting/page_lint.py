@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from attendance_toolkit.disclosure.gate.patterns import PATHS, TRACEBACKS, UPN
 
 MAX_BYTES = 1024 * 1024
+#: The one finding that a page which is to name pupils may have.
+UPN_FOUND = "The page holds something shaped like a pupil's UPN."
 
 #: Directives the page's policy must have.
 _POLICY = ("default-src 'none'", "base-uri 'none'", "form-action 'none'")
@@ -285,7 +287,7 @@ def _leaks(html: str, texts: list[str]) -> list[str]:
     layers = [bare, words, *_decoded(html)]
     found = []
     if any(UPN.search(layer) for layer in layers):
-        found.append("The page holds something shaped like a pupil's UPN.")
+        found.append(UPN_FOUND)
     if any(path.search(layer) for layer in layers[1:] for path in PATHS):
         found.append("The page holds a file path.")
     if any(trace.search(layer) for layer in layers for trace in TRACEBACKS):

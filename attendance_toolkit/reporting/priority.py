@@ -126,7 +126,7 @@ def build_priority(
     check_step(from_year)
     kind = f"priority-year-{STEPS[from_year]}"
     asked = check_asked(kind, area, academic_year, purpose, retain_until, formats, today or date.today())
-    plan = _plan(store, asked, from_year, rule, with_characteristics)
+    plan = plan_of(store, asked, from_year, rule, with_characteristics=with_characteristics)
     size = capacity_of(capacity, per_school, len(plan.cohort.pupils))
     listed = by_rule(plan.cohort, plan.chance, size, plan.cohort.destination)
     if not len(listed):
@@ -153,7 +153,14 @@ def build_priority(
 # --- who, and by what -----------------------------------------------------------------------------------------
 
 
-def _plan(store: Store, asked: Asked, from_year: str, rule: str, with_characteristics: bool) -> Plan:
+def plan_of(store: Store, asked: Asked, from_year: str, rule: str, *, with_characteristics: bool = False) -> Plan:
+    """Return the pupils expected in the area, and what they are chosen by.
+
+    Raises
+    ------
+    NoDataError
+        The store lacks the area or year, nobody is expected, or there is no model for the rule "predicted".
+    """
     members = tuple(held_members(store, asked.area))
     inputs = open_inputs(
         area=asked.area.code,

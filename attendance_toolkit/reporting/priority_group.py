@@ -112,12 +112,8 @@ class _Pupils:
 
 def _pupils_of(path: Path) -> _Pupils | None:
     """Return the pupils of one file; None when it has no column that says who they are."""
-    try:
-        rows = [cells for _, cells in table_rows(look(path))]
-    except NotReadableError as error:
-        place = f", row {error.row}" if error.row else ""
-        raise UnreadableFileError(f"{path.name}{place}: {error.says} {error.fix}") from None
-    header = _header(rows[:_MOST_ABOVE])
+    rows = rows_of(path)
+    header = pupil_header(rows[:_MOST_ABOVE])
     if header is None:
         return None
     top, column, is_upn = header
@@ -129,7 +125,22 @@ def _pupils_of(path: Path) -> _Pupils | None:
     return _Pupils(frozenset(numbers), frozenset(), len(cells) - len(numbers))
 
 
-def _header(rows: Sequence[Sequence[str]]) -> tuple[int, int, bool] | None:
+def rows_of(path: Path) -> list[list[str]]:
+    """Return the rows of a table as text.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file cannot be read.
+    """
+    try:
+        return [cells for _, cells in table_rows(look(path))]
+    except NotReadableError as error:
+        place = f", row {error.row}" if error.row else ""
+        raise UnreadableFileError(f"{path.name}{place}: {error.says} {error.fix}") from None
+
+
+def pupil_header(rows: Sequence[Sequence[str]]) -> tuple[int, int, bool] | None:
     """Return row and column of the header that says who pupils are, and whether it is of UPNs.
 
     The last such row counts: above a list of pseudonyms a row "Pupil" says what they are.

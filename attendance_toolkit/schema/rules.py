@@ -106,12 +106,19 @@ register_code_old     | codes        | warning    | no register code is used aft
 mark_spreadsheet      | codes        | quarantine | no register code was turned into a number or date by a spreadsheet
 flag_value            | codes        | quarantine | a pupil flag is Yes or No
 flag_year             | codes        | quarantine | a pupil flag has an academic year
+flag_authority        | codes        | warning    | the authority responsible for a child is a local authority of England
 offer_year            | codes        | quarantine | a school offer has the academic year of entry, or a day of it
 offer_blank           | codes        | quarantine | a school offer names the school
 offer_laestab         | codes        | quarantine | the school of an offer is the LAESTAB of a school of a local authority
 offer_urn             | codes        | quarantine | the school of an offer has a URN that is known from a list of schools
 support_year          | codes        | quarantine | a supported pupil has an academic year
 support_name          | codes        | quarantine | a group of supported pupils has a short name without a UPN
+meeting_school        | codes        | quarantine | the school of a meeting is the LAESTAB of a school, or a URN that is known
+meeting_date          | codes        | quarantine | a meeting with a school has a day
+meeting_kind          | codes        | warning    | a meeting with a school is in person, online or by request
+meeting_colour        | codes        | warning    | the colour of a school that was met is a word
+meeting_school_unlisted | codes      | warning    | the school of a meeting is in a list or return that is loaded
+meeting_repeated      | keys         | quarantine | a school has one row for a meeting on a day
 sessions_not_number   | arithmetic   | quarantine | sessions are whole numbers
 sessions_negative     | arithmetic   | quarantine | sessions are not negative
 school_number         | arithmetic   | quarantine | pupils on roll, ages and percentages of a list of schools are numbers of 0 or more

@@ -155,8 +155,23 @@ UNUSED_TABLES = (
 
 #: Tables with a row for each pupil: their rows are what a load counts.
 PUPIL_TABLES = ("pupilonroll", "pupilnolongeronroll", "pupil_flags", "admissions", "support_groups")
-_FLAGS = ("looked_after", "social_worker")
-PUPIL_FLAGS = TableSpec("pupil_flags", "", ("upn", "academic_year"), (), _FLAGS, _FLAGS)
+_FLAGS = ("looked_after", "social_worker", "protection_plan", "young_carer", "responsible_la")
+_FLAG_SPELLINGS = {
+    **dict.fromkeys(("academicyear", "schoolyear"), "academic_year"),
+    **dict.fromkeys(("lookedafter", "childlookedafter", "lookedafterchild"), "looked_after"),
+    **dict.fromkeys(("socialworker", "hassocialworker", "withsocialworker"), "social_worker"),
+    **dict.fromkeys(
+        ("protectionplan", "childprotectionplan", "onprotectionplan", "onchildprotectionplan", "cpplan", "cpp"),
+        "protection_plan",
+    ),
+    **dict.fromkeys(("youngcarer", "isyoungcarer", "youngcarerindicator"), "young_carer"),
+    **dict.fromkeys(
+        ("responsiblela", "responsibleauthority", "responsiblelocalauthority", "placingauthority", "placingla",
+         "placinglocalauthority", "caringauthority"),
+        "responsible_la",
+    ),
+}  # fmt: skip
+PUPIL_FLAGS = TableSpec("pupil_flags", "", ("upn", "academic_year"), (), _FLAGS, _FLAGS[:2], _FLAG_SPELLINGS)
 
 
 def table_of_name(stem: str) -> tuple[str, str] | None:
@@ -183,7 +198,8 @@ def table_of_header(columns: set[str]) -> str | None:
     'schoolcensus'
     """
     columns = {ALIASES.get(name, name) for name in columns}
-    if {"upn", "academic_year"} <= columns and columns & {"looked_after", "social_worker"}:
+    flags = {PUPIL_FLAGS.name_of(name) for name in columns}
+    if {"upn", "academic_year"} <= flags and flags & {*_FLAGS}:
         return "pupil_flags"
     if {_LEAVER, "upn"} <= columns:
         return "pupilnolongeronroll"

@@ -25,6 +25,16 @@ def parquet(paths: Iterable[Path]) -> str:
     return f"read_parquet([{listed}], hive_partitioning = false)"
 
 
+def parquet_with(paths: Iterable[Path], columns: dict[str, str]) -> str:
+    """Return SQL for columns of Parquet files, null in those of files written before the column was kept; no file, no row."""
+    empty = "SELECT " + ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items()) + " WHERE false"
+    files = list(paths)
+    if not files:
+        return empty
+    found = parquet(files).replace("hive_partitioning = false", "hive_partitioning = false, union_by_name = true")
+    return f"SELECT {', '.join(columns)} FROM ({empty} UNION ALL BY NAME SELECT * FROM {found})"
+
+
 def copy(con: duckdb.DuckDBPyConnection, sql: str, target: Path) -> int:
     """Write a query to a Parquet file and return its rows; never into a file linked from the old store."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +60,5 @@ def link_tree(source: Path, target: Path) -> None:
 
 def view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str]) -> None:
     """Make a view of Parquet files; without files it has the columns and no rows."""
-    if files:
-        sql = f"SELECT {', '.join(columns)} FROM {parquet(files)}"
-    else:
-        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
-        sql = f"SELECT {empty} WHERE false"
+    sql = f"SELECT {', '.join(columns)} FROM {parquet(files)}" if files else parquet_with((), columns)
     con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")

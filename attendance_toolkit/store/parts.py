@@ -47,12 +47,29 @@ RECORD_COLUMNS = {
     "ethnicity_minor": "VARCHAR",
     "first_language": "VARCHAR",
 }
-#: Characteristics from elsewhere than the census.
-FLAG_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "looked_after": "VARCHAR", "social_worker": "VARCHAR"}
+#: Characteristics from elsewhere than the census; null is not known. The first two are held in PUPIL_TERM, too.
+FLAG_COLUMNS = {
+    "upn": "BIGINT",
+    "academic_year": "INTEGER",
+    "looked_after": "VARCHAR",
+    "social_worker": "VARCHAR",
+    "protection_plan": "VARCHAR",
+    "young_carer": "VARCHAR",
+    "responsible_la": "VARCHAR",  # nine-character code of the authority that looks after the child
+}
 #: School offers: the school a pupil is to go to in an academic year.
 DESTINATION_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "laestab": "INTEGER"}
 #: Pupils given support in an academic year, by the name of the group.
 SUPPORT_COLUMNS = {"upn": "BIGINT", "academic_year": "INTEGER", "support_group": "VARCHAR"}
+
+#: Meetings with schools about attendance; ``kind`` is in person, online, by request or other, ``colour`` null if not said.
+MEETING_COLUMNS = {
+    "laestab": "INTEGER",
+    "academic_year": "INTEGER",
+    "day": "DATE",
+    "kind": "VARCHAR",
+    "colour": "VARCHAR",
+}
 
 #: Single marks of registers: a row for each pupil, school, day and session with a usable mark. ``code`` is a register code in
 #: capitals; what it counts as depends on the day (``vocabulary.register_codes.read_mark``).
@@ -70,7 +87,7 @@ MARK_COLUMNS = {
 
 @dataclass(frozen=True)
 class ListPart:
-    """Where rows of a kind of list of pupils go: from a working table to a folder of the store, by academic year."""
+    """Where rows of a list (of pupils, or of meetings) go: from a working table to a folder of the store, by academic year."""
 
     table: str
     folder: str
@@ -83,6 +100,7 @@ LIST_PARTS = (
     ListPart("flag_parts", "flags", FLAG_COLUMNS),
     ListPart("destination_parts", "destinations", DESTINATION_COLUMNS),
     ListPart("support_parts", "support_groups", SUPPORT_COLUMNS, ("upn", "academic_year", "support_group")),
+    ListPart("meeting_parts", "meetings", MEETING_COLUMNS, ("laestab", "day")),
 )
 
 #: Where sessions come from, the most trusted first. Those of one school and term are never added across collections.

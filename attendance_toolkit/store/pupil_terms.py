@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from attendance_toolkit.store._files import copy, link_tree, parquet, view
+from attendance_toolkit.store._files import copy, link_tree, parquet, parquet_with, view
 from attendance_toolkit.store.parts import COLLECTIONS, FLAG_COLUMNS, RECORD_COLUMNS, SESSION_COLUMNS
 from attendance_toolkit.store.resolve import resolve
 from attendance_toolkit.store.store import _partition, place_of
@@ -23,7 +23,8 @@ def merge_pupil_terms(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path
     found = {place_of(p): p for p in manifest["partitions"]}
     records = sorted((prepared / "parts" / "records").rglob("part.parquet"))
     view(con, "all_records", records, RECORD_COLUMNS)
-    view(con, "all_flags", sorted((prepared / "parts" / "flags").rglob("part.parquet")), FLAG_COLUMNS)
+    flags = sorted((prepared / "parts" / "flags").rglob("part.parquet"))
+    con.execute(f"CREATE OR REPLACE TEMP VIEW all_flags AS {parquet_with(flags, FLAG_COLUMNS)}")
     _make_known_schools(con, prepared)
     touched = _touched(con, root, found)
     has_census = False

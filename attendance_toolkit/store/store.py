@@ -7,18 +7,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from attendance_toolkit.errors import NoDataError, ParameterError, StoreError, UnknownColumnError, did_you_mean
-from attendance_toolkit.store._files import parquet
+from attendance_toolkit.store._files import parquet, parquet_with
 from attendance_toolkit.store.parts import (
     COLLECTIONS,
     DESTINATION_COLUMNS,
     FLAG_COLUMNS,
     MARK_COLUMNS,
+    MEETING_COLUMNS,
     RECORD_COLUMNS,
     SUPPORT_COLUMNS,
 )
@@ -187,6 +189,24 @@ class Store:
         """Return what lists of pupil flags say: FLAG_COLUMNS, a row a pupil (pseudonym) and academic year; null is not known."""
         return self._listed("flags", FLAG_COLUMNS)
 
+    def meetings(self) -> duckdb.DuckDBPyRelation:
+        """Return the meetings with schools: laestab, academic_year, day, kind, colour (null if not said); a row a meeting."""
+        return self._listed("meetings", MEETING_COLUMNS)
+
+    def last_meeting(self, laestab: int, until: date | None = None) -> tuple[date, str, str | None] | None:
+        """Return day, kind and colour of the last meeting with a school, None if there was none.
+
+        Parameters
+        ----------
+        laestab
+            The school.
+        until
+            The last day looked at; all by default.
+        """
+        found = self.meetings().filter(f"laestab = {int(laestab)}").order("day").select("day, kind, colour").fetchall()
+        held = [row for row in found if until is None or row[0] <= until]
+        return held[-1] if held else None
+
     def marks(
         self, la_codes: Collection[str] | None = None, academic_years: Collection[int] | None = None
     ) -> duckdb.DuckDBPyRelation:
@@ -221,10 +241,7 @@ class Store:
 
     def _listed(self, name: str, columns: dict[str, str]) -> duckdb.DuckDBPyRelation:
         files = sorted((self.path / "parts" / name).glob("academic_year=*/part.parquet"))
-        if files:
-            return self.connection().sql(f"SELECT {', '.join(columns)} FROM {parquet(files)}")
-        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
-        return self.connection().sql(f"SELECT {empty} WHERE false")
+        return self.connection().sql(parquet_with(files, columns))
 
     def collections(self) -> dict[str, list[int]]:
         """Return where the sessions come from (census, register, portal, transfer) with the academic years of each."""

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from attendance_toolkit.errors import StoreError
 from attendance_toolkit.schema.census import Census
-from attendance_toolkit.store._files import copy, link_tree, parquet
+from attendance_toolkit.store._files import copy, link_tree, parquet, parquet_with
 from attendance_toolkit.store.identifiers import digesting
+from attendance_toolkit.store.marks import merge_marks
 from attendance_toolkit.store.parts import COLLECTIONS, LIST_PARTS, RECORD_COLUMNS, ListPart, make_collected_tables
 from attendance_toolkit.store.pupil_terms import merge_pupil_terms as _merge_pupil_terms
 from attendance_toolkit.store.pupil_terms import wholly_replaced
@@ -131,7 +132,8 @@ def write_load(
     Parameters
     ----------
     con
-        Connection with ``session_parts``, ``record_parts`` and the tables of ``store.parts.LIST_PARTS``.
+        Connection with ``session_parts``, ``record_parts`` and the tables of ``store.parts.LIST_PARTS``; with
+        ``collected_parts`` and ``mark_parts`` (``store.marks``) where a register is loaded.
     replaced
         Census -> schools (LAESTAB) whose rows are replaced by this load.
     loads
@@ -157,6 +159,7 @@ def write_load(
             _merge_records(con, root, prepared, schools)
             for part in LIST_PARTS:
                 _merge_list(con, root, prepared, part)
+            merge_marks(con, root, prepared)
             if schools_listed is not None:
                 from attendance_toolkit.store.schools import merge_schools  # here: it loads pandas
 
@@ -269,8 +272,8 @@ def _merge_list(con: duckdb.DuckDBPyConnection, root: Path, prepared: Path, part
         place = Path("parts", part.folder, f"academic_year={year}", "part.parquet")
         sql = f"SELECT {names} FROM {part.table} WHERE academic_year = {year}"
         if (root / place).is_file():
-            old = parquet([root / place])
-            sql += f" UNION ALL SELECT {names} FROM {old} ANTI JOIN {part.table} USING ({', '.join(part.keys)})"
+            old = parquet_with([root / place], part.columns)
+            sql += f" UNION ALL SELECT {names} FROM ({old}) ANTI JOIN {part.table} USING ({', '.join(part.keys)})"
         copy(con, f"SELECT * FROM ({sql}) ORDER BY {', '.join(part.keys)}", prepared / place)
 
 

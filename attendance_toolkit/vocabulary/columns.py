@@ -115,6 +115,9 @@ LABELS = {
     "first_language": "First language",
     "looked_after": "Looked after",
     "social_worker": "Social worker",
+    "protection_plan": "Child protection plan",
+    "young_carer": "Young carer",
+    "responsible_la": "Authority that looks after the child",
     "term": "Term",
     "half_term": "Half term",
     "academic_year": "Academic year",
@@ -179,8 +182,17 @@ TIME_ON_ROLL = (
     ("250 sessions or more", None),
 )
 
+#: Enrolments that missed every possible session, made only where they are asked for: all, those with at least as many
+#: authorised sessions as unauthorised ones, the others, and those with sessions of a part-time timetable.
+FULL_ABSENCE_COUNTS = (
+    "full_absence_enrolments",
+    "full_absence_authorised",
+    "full_absence_unauthorised",
+    "full_absence_part_time",
+)
+
 #: All additive counts there are.
-ALL_COUNTS = (*CELL_COUNTS, *CONTRIBUTOR_COUNTS, *SEVERE_COUNTS)
+ALL_COUNTS = (*CELL_COUNTS, *CONTRIBUTOR_COUNTS, *SEVERE_COUNTS, *FULL_ABSENCE_COUNTS)
 
 #: What every MEASURE row carries besides its groups. ``rate`` is 0 to 1 (or sessions per enrolment for a
 #: mean); numerator and denominator are counts and may be missing for a published rate; ``lower`` and

@@ -154,6 +154,20 @@ _ALL = (
         "percent",
     ),
     Measure("full_absence_rate", "All sessions missed", "enrolments that missed everything", "enrolments", "percent"),
+    *(
+        Measure(
+            f"full_absence_{name}_rate",
+            f"All sessions missed, {label}",
+            f"enrolments that missed everything, {label}",
+            "enrolments",
+            "percent",
+        )
+        for name, label in (
+            ("authorised", "at least half of them authorised"),
+            ("unauthorised", "most of them unauthorised"),
+            ("part_time", "some by a part-time timetable"),
+        )
+    ),
     Measure("mean_sessions_missed", "Sessions missed per enrolment", "sessions missed", "enrolments", "sessions"),
     # Pupils who are followed from one period to the next: a pupil counts once, whatever schools they are enrolled at.
     Measure("pupils", "Pupils followed", "pupils", "", "count", 0),

@@ -4,6 +4,10 @@ A scheme is a YAML document: ``kind: rule scheme``, ``name``, ``source``, ``quan
 is better" or "lower is better"), ``range`` ([lowest, highest], null for no end), ``levels`` and, where there are any,
 ``default`` (the level of values in no other), ``combine`` and ``groups``, ``actions`` and ``examples``. A level has a
 ``name``, ``rank`` (0 is best), ``from``, ``to`` and ``includes`` ("from", "to", "both" or "neither"; both if not said).
+
+A rating of schools also has ``minimum_cohort`` (enrolments a group needs to count; 10), ``comparator`` ("same cohort" or
+"all pupils") and ``always`` (what every school is offered, whatever its level). A scheme of register marks has ``window``
+(school days looked back on; 20) and ``possible`` (possible sessions a pupil needs in them; 20).
 """
 
 from __future__ import annotations
@@ -24,8 +28,11 @@ UNITS = ("percent", "percentage points", "share", "sessions", "days", "weeks")
 DIRECTIONS = ("higher is better", "lower is better")
 INCLUDES = ("from", "to", "both", "neither")
 COMBINES = ("", "any", "worst", "all only")
+#: Whom a group is held against: the same group nationally, or all pupils nationally.
+SAME_COHORT, ALL_PUPILS = "same cohort", "all pupils"
+COMPARATORS = (SAME_COHORT, ALL_PUPILS)
 _KEYS = ("kind", "replaces", "name", "source", "quantity", "unit", "direction", "range", "levels", "default", "combine", "groups",
-         "actions", "examples")  # fmt: skip
+         "actions", "examples", "minimum_cohort", "comparator", "always", "window", "possible")  # fmt: skip
 _LEVEL_KEYS = ("name", "rank", "from", "to", "includes", "unit", "printed")
 
 
@@ -64,6 +71,24 @@ class Scheme:
     """Lost learning: (attendance in percent, weeks, days)."""
     replaces: str = ""
     """Name of the toolkit's scheme that an authority's own takes the place of."""
+    minimum_cohort: int = 10
+    """Enrolments a group of a school needs before it can set a level."""
+    comparator: str = SAME_COHORT
+    """Whom a group of a school is held against: "same cohort" or "all pupils", of the same phase."""
+    always: tuple[str, ...] = ()
+    """What there is for everyone, whatever the level."""
+    window: int = 20
+    """School days a level of register marks looks back on."""
+    possible: int = 20
+    """Possible sessions a pupil needs in the window."""
+
+    def actions_at(self, level: str) -> tuple[str, ...]:
+        """Return what is done at a level, in the order of the scheme; what there is always is not in it.
+
+        >>> rule_scheme("school_rag").actions_at("Green")[0]
+        'Attendance meeting by request'
+        """
+        return tuple(action for action, where in self.actions if where == level)
 
 
 def parse_scheme(text: str, name: str = "the scheme") -> Scheme:
@@ -105,6 +130,11 @@ def parse_scheme(text: str, name: str = "the scheme") -> Scheme:
         tuple((str(row.get("name", "")), str(row.get("level", ""))) for row in actions),
         tuple(_example(name, row) for row in examples),
         str(given.get("replaces") or ""),
+        minimum_cohort=_whole(name, "minimum_cohort", given.get("minimum_cohort", 10)),
+        comparator=_one_of(name, "comparator", given.get("comparator", SAME_COHORT), COMPARATORS),
+        always=tuple(str(offer) for offer in _list(name, "always", given.get("always", []))),
+        window=_whole(name, "window", given.get("window", 20)),
+        possible=_whole(name, "possible", given.get("possible", 20)),
     )
 
 
@@ -149,6 +179,12 @@ def _number(where: str, key: str, value: Any) -> Fraction | None:
         return Fraction(Decimal(str(value)))
     except (InvalidOperation, ValueError, OverflowError):
         raise VocabularyError(f"{where}, {key}: '{value}' is not a number. Write one such as 95 or 92.5.") from None
+
+
+def _whole(where: str, key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise VocabularyError(f"{where}, {key}: '{value}' is not a whole number of 1 or more. Write one such as 10.")
+    return value
 
 
 def _only(where: str, given: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

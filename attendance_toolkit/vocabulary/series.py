@@ -53,6 +53,12 @@ SERIES = {
             " send them; figures change as registers are corrected and differ from published statistics.",
         ),
         Series(
+            "own",
+            "National figures given by the authority",
+            "given by the authority",
+            "National figures of groups of pupils from a file of the authority's own, which names the source of each.",
+        ),
+        Series(
             "local",
             "Local extract",
             "local management information",

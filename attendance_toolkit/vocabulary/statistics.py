@@ -118,6 +118,12 @@ _MODELLED = (
     _modelled("support_change", "Change of the supported pupils", "points", 1, behind="enrolments"),
     _modelled("support_expected_change", "Change expected without support", "points", 1, behind="enrolments"),
     _modelled("support_effect", "Change beyond what was expected", "points", 1, behind="enrolments"),
+    # Schools that were met: how they were, what schools as low came to without a meeting, and the difference.
+    _modelled("attendance_before", "Attendance in the term before", "percent", 1, behind="enrolments"),
+    _modelled("attendance_after", "Attendance in the terms after", "percent", 1, behind="enrolments"),
+    _modelled("meeting_change", "Change of attendance", "points", 1, behind="enrolments"),
+    _modelled("meeting_expected_change", "Change expected without a meeting", "points", 1, behind="enrolments"),
+    _modelled("meeting_effect", "Change of attendance beyond what was expected", "points", 1, behind="enrolments"),
     _modelled("trajectory_share_expected", "Pupils by trajectory, expected by chance", "percent", 1, behind="enrolments"),
 )  # fmt: skip
 

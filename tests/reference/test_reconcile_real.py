@@ -209,7 +209,7 @@ def test_the_command_takes_files_of_every_kind_together(shared, tmp_path):
     written = pd.read_csv(table)
     assert len(written) == len(document["findings"])
     page = (tmp_path / "out" / "trafford" / "2023-24" / "printed_tables" / "index.html").read_text(encoding="utf-8")
-    assert "10 claims of the text" in page
+    assert "11 claims of the text" in page
     assert "not in September 2024" in page
 
 

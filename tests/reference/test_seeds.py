@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 
 import pandas as pd
 import pytest
@@ -279,6 +280,15 @@ def test_the_lost_learning_table(trafford_text):
     assert [r[0] for r in rows] == [95, 90, 85, 80]
     assert check_lost_learning([(100, 0, 0), *rows]) == ()
     assert cards.lost_learning("0.80", years=5).days == 190
+
+
+def test_a_third_more_looked_after_children_severely_absent(trafford_text):
+    found = re.search(r"there were (\d+) looked after children who were severely absent, a third higher", trafford_text)
+    assert found is not None
+    after = int(found[1])
+    # Of whole numbers 25 is nearest: 32% more. No number of children makes it exactly a third.
+    nearest = min(range(1, after), key=lambda before: abs(Fraction(after - before, before) - Fraction(1, 3)))
+    assert (nearest, Fraction(after - nearest, nearest)) == (25, Fraction(8, 25))
 
 
 def test_changes_are_percentage_points(trafford_text):

@@ -200,6 +200,9 @@ case("flag_value", _only("flags.csv", FLAGS + make_upn(0).encode() + b",2023/24,
      _only("flags.csv", FLAGS + make_upn(0).encode() + b",2023/24,Yes,No\n"))  # fmt: skip
 case("flag_year", _only("flags.csv", FLAGS + make_upn(0).encode() + b",2023,Yes,No\n"),
      _only("flags.csv", FLAGS + make_upn(0).encode() + b",202324,Yes,No\n"))  # fmt: skip
+CARED_FOR = b"upn,academic_year,looked_after,responsible_la\n"
+case("flag_authority", _only("flags.csv", CARED_FOR + make_upn(0).encode() + b",2023/24,Yes,elsewhere\n"),
+     _only("flags.csv", CARED_FOR + make_upn(0).encode() + b",2023/24,Yes,Trafford\n"))  # fmt: skip
 
 
 def _list(name: str, header: str, *rows: str) -> Case:
@@ -227,6 +230,20 @@ case("offer_urn", _offer("2024/25,123456", header="upn,academic_year,offered_urn
 case("support_year", _supported("2023,Transition mentors"), _supported("2023/24,Transition mentors"))
 case("support_name", _supported("2023/24,Transition mentors", "2023/24, "),
      _supported("2023/24,Transition mentors", "2023/24,Breakfast club"))  # fmt: skip
+
+
+def _met(*rows: str, header: str = "laestab,date,kind,colour") -> Case:
+    return _only("meetings.csv", ("\n".join([header, *rows]) + "\n").encode())
+
+
+_MET = "9814001,2024-Jan-17,in person,Red"
+case("meeting_school", _met(_MET, "123,2024-Jan-18,online,Red"), _met(_MET, "981/4002,2024-Jan-18,online,Red"))
+case("meeting_date", _met(_MET, "9814002,soon,online,Red"), _met(_MET, "9814002,2024-01-18,online,"))
+case("meeting_kind", _met("9814001,2024-Jan-17,walk,Red"), _met("9814001,2024-Jan-17,Face-to-face,Red"))
+case("meeting_colour", _met("9814001,2024-Jan-17,online,12"), _met("9814001,2024-Jan-17,online,Magenta"))
+case("meeting_school_unlisted", _and_file("meetings.csv", b"urn,laestab,date,kind\n,9812002,2024-Jan-17,online\n"),
+     _and_file("meetings.csv", b"urn,laestab,date,kind\n,9812001,2024-Jan-17,online\n"))  # fmt: skip
+case("meeting_repeated", _met(_MET, _MET), _met(_MET, "9814001,2024-Jan-18,in person,Red"))
 # ---- arithmetic
 case(
     "sessions_not_number", changed(ON, 1, termlysessionspossible="12.5"), changed(ON, 1, termlysessionspossible="12.0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attendance_toolkit.loaders.published import performance, social_care
+from attendance_toolkit.loaders.published import group_comparators, performance, social_care
 from attendance_toolkit.loaders.published._files import Source
 
 BANDS_FIELDS = 26
@@ -156,7 +156,7 @@ LAYOUTS = (
         one_of=_PHASE,
         feeds=_LIBRARY,
     ),
-    *(Layout(**about) for about in (*social_care.LAYOUTS, *performance.LAYOUTS)),
+    *(Layout(**about) for about in (*social_care.LAYOUTS, *performance.LAYOUTS, *group_comparators.LAYOUTS)),
 )  # fmt: skip
 
 #: Files that describe data files.

@@ -223,11 +223,11 @@ def rate_select(
     symbol: str = "''",
     reason: str = ALL,
     printed: str = "''",
-    decimals: int | None = None,
+    decimals: int | str | None = None,
     where: str = "TRUE",
     table: str = "raw JOIN places USING (place)",
 ) -> str:
-    """Return one select for ``rates_table``. Without ``percent`` the counts give the rate."""
+    """Return one select for ``rates_table``. Without ``percent`` the counts give the rate; ``decimals`` may be SQL."""
     shown = "CAST(NULL AS INTEGER)" if decimals is None else str(decimals)
     return (
         f"SELECT {select}, {quoted(measure)} AS measure, {numerator} AS numerator, {denominator} AS denominator,"

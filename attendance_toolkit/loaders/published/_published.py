@@ -28,14 +28,18 @@ from attendance_toolkit.loaders.published._files import (
 from attendance_toolkit.loaders.published._frames import KEYS, one_frame, set_repeated_aside
 from attendance_toolkit.loaders.published._layouts import Layout, layout_of, nearest
 from attendance_toolkit.loaders.published._parts import Part
+from attendance_toolkit.loaders.published._periods import PERIOD_YEAR
 from attendance_toolkit.loaders.published._readers import READERS
 from attendance_toolkit.loaders.published._values import canonical_code
 from attendance_toolkit.schema.findings import Finding
 from attendance_toolkit.store._files import sha256_of
 from attendance_toolkit.vocabulary.areas import find_area, local_authorities_in
 from attendance_toolkit.vocabulary.calendar import parse_academic_year
+from attendance_toolkit.vocabulary.columns import ALL
 
 _FORMAT = 2
+_SCHOOL_CELLS = ("area_code", "academic_year", "laestab", "urn", "school_name", "phase", "group", "enrolments",
+                 "sessions_possible", "sessions_missed")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,35 @@ class Published:
 
         frames = {name: pick(getattr(self, name)) for name in KEYS}
         return Published(**frames, provenance=self.provenance, unrecognised=self.unrecognised)
+
+    def school_cells(self, areas: Iterable[str] | None = None, year: int | str | None = None) -> pd.DataFrame:
+        """Return counts of all pupils of single schools in the shape a rating of schools is made from.
+
+        Parameters
+        ----------
+        areas
+            Names or codes; None means all.
+        year
+            An academic year; None means the latest there is.
+
+        Returns
+        -------
+        ``area_code``, ``academic_year``, ``laestab``, ``urn``, ``school_name``, ``phase``, ``group`` ("All pupils"),
+        ``enrolments``, ``sessions_possible`` and ``sessions_missed`` (``Int64``; missing where a symbol stands), a row a
+        school, in the order of area and number. Of the full-year census files alone; empty if none has schools.
+
+        Raises
+        ------
+        UnknownAreaError
+            A name is not an area.
+        """
+        rows = self.select(areas).schools
+        whole_year = (rows["dataset"] == "annual_geography") & (rows["period"] == PERIOD_YEAR)
+        rows = rows[whole_year & (rows["characteristic"] == ALL)]
+        wanted = parse_academic_year(year) if year is not None else rows["academic_year"].max()
+        rows = rows[rows["academic_year"] == wanted].sort_values(["area_code", "laestab"], kind="stable")
+        rows = rows.assign(group="All pupils", sessions_missed=rows["sessions_overall"])
+        return rows[list(_SCHOOL_CELLS)].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
         """Return what is covered: a row per dataset, year and period, with areas by level and phases."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 
-from attendance_toolkit.loaders.published import performance, social_care
+from attendance_toolkit.loaders.published import group_comparators, performance, social_care
 from attendance_toolkit.loaders.published._attendance import read_attendance, read_persistent, read_reasons
 from attendance_toolkit.loaders.published._bands import read_bands, read_bands_early, read_bands_named
 from attendance_toolkit.loaders.published._files import Source
@@ -44,4 +44,5 @@ READERS: dict[str, Reader] = {
     "attendance_reasons": read_reasons,
     **social_care.READERS,
     **performance.READERS,
+    **group_comparators.READERS,
 }

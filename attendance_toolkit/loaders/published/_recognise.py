@@ -10,6 +10,7 @@ from attendance_toolkit.loaders.published._layouts import Layout, layout_of
 from attendance_toolkit.loaders.published._periods import day_period, week_period
 from attendance_toolkit.loaders.published._time_series import end_year
 from attendance_toolkit.vocabulary.calendar import parse_academic_year, show_academic_year
+from attendance_toolkit.vocabulary.group_comparators import OWN_DATASET
 
 _HEADER_WITHIN = 15
 
@@ -45,9 +46,8 @@ def _of_rows(head: Head, rows: tuple[tuple[str, ...], ...]) -> Recognised | None
         return Recognised("metadata", layout.name, layout.title, "nothing by itself: it describes data files")
     years = _years(layout, source.first, rows)
     seen = f", {show_academic_year(years[-1])}" if len(years) == 1 else ""
-    return Recognised(
-        "published", layout.name, f"published statistics of DfE, {layout.title}{seen}", layout.feeds, years
-    )
+    what = layout.title if layout.name == OWN_DATASET else f"published statistics of DfE, {layout.title}"
+    return Recognised("published", layout.name, f"{what}{seen}", layout.feeds, years)
 
 
 def _years(layout: Layout, names: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> tuple[int, ...]:
@@ -69,7 +69,7 @@ def _year(layout: Layout, cells: dict[str, str], row: tuple[str, ...]) -> int:
         return end_year(cells["years"])
     if day := cells.get("attendance_date"):
         return day_period(day)[0]
-    text = cells.get("time_period") or cells["year"]
+    text = cells.get("time_period") or cells.get("academic_year") or cells["year"]
     if len(text) == 4:
         return week_period(text, cells["time_identifier"])[0]
     return parse_academic_year(text)

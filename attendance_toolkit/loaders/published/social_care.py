@@ -31,11 +31,6 @@ SOCIAL_CARE_GROUPS = {
     "CPPO at 31 March": "children on a child protection plan, without those looked after, at 31 March",
     "CLA 12 months at 31 March": "children looked after for at least 12 months at 31 March",
 }
-#: Said wherever a figure of this series stands beside another.
-NOT_COMPARABLE = (
-    "These figures count pupils matched between two censuses, rounded to 10; absence of all pupils counts enrolments."
-    " DfE advises against comparing the two."
-)
 #: Arguments of the layout by which the file is recognised.
 LAYOUTS: tuple[dict[str, Any], ...] = (
     {

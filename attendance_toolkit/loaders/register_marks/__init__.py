@@ -5,7 +5,8 @@ each session. What a mark counts as follows from the code set in force on its da
 school and half term, as the census gives them, and stored as a collection of their own.
 
 Modules: ``columns`` (headers), ``reading`` (files), ``meanings`` (distinct values), ``marks`` (adding up; shared with
-transfer files), ``school_weeks`` (half terms and gaps), ``faults`` (rows set aside), ``parts`` (to the store), ``reader``.
+transfer files), ``school_weeks`` (half terms and gaps), ``faults`` (rows set aside), ``parts`` and ``single`` (sums and
+single marks, to the store), ``reader``.
 
 Half terms
     The terms have the limits of the school census. The break inside the autumn and spring term is the school's own: the

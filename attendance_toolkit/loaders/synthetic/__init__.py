@@ -7,6 +7,7 @@ calibration are in ``parameters.json``; what was planted in a cohort is in its `
 from attendance_toolkit.loaders.synthetic._census_files import write_census_files
 from attendance_toolkit.loaders.synthetic._cohort import SEED, SyntheticCohort, generate, make_synthetic
 from attendance_toolkit.loaders.synthetic._flat_files import write_flat_files
+from attendance_toolkit.loaders.synthetic._meetings import write_meetings
 from attendance_toolkit.loaders.synthetic._parameters import CODES, parameters
 from attendance_toolkit.loaders.synthetic._pupil_lists import write_admissions, write_support_groups
 from attendance_toolkit.loaders.synthetic._register_files import write_register_files
@@ -23,6 +24,7 @@ __all__ = [
     "write_admissions",
     "write_census_files",
     "write_flat_files",
+    "write_meetings",
     "write_register_files",
     "write_support_groups",
     "write_transfer_files",

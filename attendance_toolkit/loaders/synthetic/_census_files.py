@@ -22,6 +22,7 @@ from attendance_toolkit.loaders.synthetic._parameters import (
     calendar,
     parameters,
 )
+from attendance_toolkit.loaders.synthetic._social_care_lists import social_care_columns
 
 _COLLECTION_TERM = {"autumn": "AUT", "spring": "SPR", "summer": "SUM"}
 _ORDER = {"spring": 0, "summer": 1, "autumn": 2}
@@ -80,7 +81,8 @@ def write_census_files(cohort: SyntheticCohort, folder: Path | str) -> list[Path
 
     One return is a set of files with the prefix ``<dfe code>_<year>_<term>_<la|academy>_``; the term is the
     one of the census day, so the sessions are those of the term before. ``<dfe code>_pupil_flags.csv`` holds
-    which pupils are looked after or have a social worker, which the census does not carry.
+    which pupils are looked after, have a social worker, are on a protection plan or are young carers, and who looks after
+    them, which the census does not carry.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -347,7 +349,7 @@ def _write_roll(
 
 
 def _write_flags(folder: Path, dfe_code: str, cohort: SyntheticCohort, mine: _Authority) -> Path:
-    """Write which pupils of each year are looked after or have a social worker."""
+    """Write which pupils of each year are looked after or have a social worker, and what else social care knows of them."""
     parts = []
     for year in cohort.years:
         start, end = np.datetime64(f"{year // 100}-08-01"), np.datetime64(f"{year // 100 + 1}-07-31")
@@ -362,6 +364,10 @@ def _write_flags(folder: Path, dfe_code: str, cohort: SyntheticCohort, mine: _Au
                     "academic_year": pa.array(np.full(len(pupil), year)),
                     "looked_after": yes.take(pa.array(pupil["is_looked_after"].to_numpy().astype(np.int64))),
                     "social_worker": yes.take(pa.array(pupil["has_social_worker"].to_numpy().astype(np.int64))),
+                    **{
+                        name: pa.array(values, pa.string())
+                        for name, values in social_care_columns(cohort, year, pupil).items()
+                    },
                 }
             )
         )

@@ -134,17 +134,18 @@ def make_synthetic(
 ) -> list[Path]:
     """Write the files of a synthetic cohort, one authority at a time, and return their paths.
 
-    The files are the same as those of ``write_census_files(generate(...), folder)``, ``write_admissions`` and
-    ``write_support_groups``, in less memory.
+    The files are the same as those of ``write_census_files(generate(...), folder)``, ``write_admissions``,
+    ``write_support_groups`` and ``write_meetings``, in less memory.
     """
     from attendance_toolkit.loaders.synthetic._census_files import write_census_files
+    from attendance_toolkit.loaders.synthetic._meetings import write_meetings
     from attendance_toolkit.loaders.synthetic._pupil_lists import write_admissions, write_support_groups
 
     wanted, years = _check(size, areas, first_year, last_year)
     paths: list[Path] = []
     for index in wanted:
         cohort = _assemble(size, seed, years, (index,), [_draw_home(size, seed, index)])
-        for write in (write_census_files, write_admissions, write_support_groups):
+        for write in (write_census_files, write_admissions, write_support_groups, write_meetings):
             paths += write(cohort, folder)
     _border.cache_clear()
     return paths

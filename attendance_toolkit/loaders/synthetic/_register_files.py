@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from attendance_toolkit.errors import ParameterError
 from attendance_toolkit.loaders.synthetic._cohort import SyntheticCohort
 from attendance_toolkit.loaders.synthetic._marks import spread_marks
+from attendance_toolkit.loaders.synthetic._parameters import Array
 
 _SHAPES = ("long", "wide")
 _FORMATS = ("csv", "csv.gz", "parquet", "xlsx")
@@ -45,22 +46,31 @@ def write_register_files(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     marks = spread_marks(cohort)
-    stays = cohort.enrolments.take(marks["enrolment"].to_numpy())
-    pupils = cohort.pupils.take(stays["pupil"].to_numpy())
-    table = pd.DataFrame({
-        "UPN": pupils["upn"].to_numpy(), "DfE Number": stays["laestab"].to_numpy(),
-        "Date of Birth": pupils["birth_date"].dt.strftime("%d/%m/%Y").to_numpy(),
-        "Sex": pupils["sex"].astype("str").to_numpy(), "SEN Status": pupils["sen_recorded"].astype("str").fillna("").to_numpy(),
-        "Date": marks["date"].to_numpy(), "Session": marks["session"].to_numpy(), "Mark": marks["code"].to_numpy(),
-        "year": marks["academic_year"].to_numpy(),
+    # Texts are made once for each stay: a register has hundreds of marks of it.
+    pupils = cohort.pupils.take(cohort.enrolments["pupil"].to_numpy())
+    stays = pd.DataFrame({
+        "UPN": pupils["upn"].to_numpy(object), "DfE Number": cohort.enrolments["laestab"].to_numpy(),
+        "Date of Birth": pupils["birth_date"].dt.strftime("%d/%m/%Y").to_numpy(object),
+        "Sex": pupils["sex"].astype("str").to_numpy(object),
+        "SEN Status": pupils["sen_recorded"].astype("str").fillna("").to_numpy(object),
     })  # fmt: skip
+    table = stays.take(marks["enrolment"].to_numpy()).reset_index(drop=True)
+    table["Date"], table["Session"] = marks["date"].to_numpy(), marks["session"].to_numpy()
+    table["Mark"], table["year"] = marks["code"].to_numpy(), marks["academic_year"].to_numpy()
     paths = []
     for (dfe_code, year), part in table.groupby([table["DfE Number"] // 10000, "year"], sort=True):
         part = part.drop(columns="year")
         path = target / f"{dfe_code}_{year}_register.{format}"
-        _write(_wide(part) if shape == "wide" else part.assign(Date=part["Date"].dt.strftime("%d/%m/%Y")), path)
+        _write(_wide(part) if shape == "wide" else part.assign(Date=_as_text(part["Date"])), path)
         paths.append(path)
     return paths
+
+
+def _as_text(days: pd.Series) -> Array:
+    """Return days as texts; each day is written once."""
+    places, every = pd.factorize(days)
+    found: Array = pd.Series(every).dt.strftime("%d/%m/%Y").to_numpy(object)[places]
+    return found
 
 
 def _wide(part: pd.DataFrame) -> pd.DataFrame:

@@ -118,6 +118,7 @@ def support_effect(
     history_after: ArrayLike,
     *,
     history_cohort: ArrayLike | None = None,
+    history_weight: ArrayLike | None = None,
     school_of_group: ArrayLike | None = None,
     school_of_history: ArrayLike | None = None,
 ) -> SupportEffect:
@@ -131,6 +132,9 @@ def support_effect(
         The same of pupils of earlier cohorts whom the same rule would have chosen and who had no support, shape (m,).
     history_cohort
         Label of each earlier pupil's cohort, shape (m,); one cohort unless given.
+    history_weight
+        What each earlier pupil counts before reweighting, shape (m,), above 0; all alike unless given. So earlier pupils of
+        several year groups can be brought to the shares these have in the group.
     school_of_group, school_of_history
         Schools after the step, shapes (n,) and (m,). Without either, the group is taken as all in one school.
 
@@ -159,7 +163,7 @@ def support_effect(
     x, y = _rates(group_before, group_after, "the group")
     history_x, history_y = _rates(history_before, history_after, "the history")
     refuse_few(len(x), len(history_x))
-    weight, tilt = tilted_weights(history_x, float(x.mean()))
+    weight, tilt = tilted_weights(history_x, float(x.mean()), _base(history_weight, len(history_x)))
     effective = float(1 / (weight**2).sum())
     if effective < FEWEST_COMPARED:
         raise _unlike()
@@ -254,8 +258,10 @@ def _labels(labels: ArrayLike | None, rows: int, what: str) -> np.ndarray:
     return np.zeros(rows, dtype=np.intp) if labels is None else codes_of(labels, rows, what)[0]
 
 
-def tilted_weights(rates: FloatArray, mean: float) -> tuple[FloatArray, float]:
+def tilted_weights(rates: FloatArray, mean: float, base: FloatArray | None = None) -> tuple[FloatArray, float]:
     """Return weights (m,) adding up to 1 under which rates have a mean, and the tilt ``k``.
+
+    The weights are ``base`` (all alike unless given) times exp(-k (rate - 0.1)).
 
     Raises
     ------
@@ -270,7 +276,7 @@ def tilted_weights(rates: FloatArray, mean: float) -> tuple[FloatArray, float]:
         raise _unlike()
     k, low, high = 0.0, -math.inf, math.inf
     for _ in range(_MOST_STEPS):
-        weight = _weights(rates, k)
+        weight = _weights(rates, k, base)
         centre = float(weight @ rates)
         if abs(centre - mean) < _CLOSE:
             break
@@ -283,9 +289,20 @@ def tilted_weights(rates: FloatArray, mean: float) -> tuple[FloatArray, float]:
     return weight, k
 
 
-def _weights(rates: FloatArray, k: float) -> FloatArray:
+def _base(weight: ArrayLike | None, rows: int) -> FloatArray | None:
+    if weight is None:
+        return None
+    base = np.asarray(weight, dtype=float)
+    if base.shape != (rows,) or not (np.isfinite(base) & (base > 0)).all():
+        raise ParameterError(f"Give each of the {rows} earlier pupils one weight above 0.")
+    return base
+
+
+def _weights(rates: FloatArray, k: float, base: FloatArray | None) -> FloatArray:
     power = -k * (rates - _ORIGIN)
     weight = np.exp(power - power.max())
+    if base is not None:
+        weight = weight * base
     return np.asarray(weight / weight.sum())
 
 

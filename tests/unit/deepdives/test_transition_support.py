@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attendance_toolkit.deepdives.transition_support import TransitionSupport
-from attendance_toolkit.deepdives.transition_support_data import (
+from attendance_toolkit.deepdives._support_rows import (
     AFTER,
     BEFORE,
     CHANGE,
     EARLIER,
     EFFECT,
     EXPECTED_CHANGE,
-    NO_LISTS,
     SAME_YEAR,
 )
+from attendance_toolkit.deepdives.transition_support import TransitionSupport
+from attendance_toolkit.deepdives.transition_support_data import NO_LISTS
 from attendance_toolkit.disclosure.policy import policy_for
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import DisclosureError

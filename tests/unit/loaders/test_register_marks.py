@@ -64,7 +64,10 @@ def only(reader, rule: str):
 def test_a_register_gives_the_sums_of_the_census(cohort, expected, tmp_path, shape, form) -> None:
     # Against the same cohort's census returns, added up by the csv module.
     paths = write_register_files(cohort, tmp_path, shape, form)
-    assert recognise(look(paths[0])).layout == f"register_{shape}"
+    found = recognise(look(paths[0]))
+    assert found.layout == f"register_{shape}"
+    # What the file is, is printed on pages, where a number in words would be a figure.
+    assert not {"one", "two", "three"} & set(f"{found.says} {found.feeds}".split())
     reader, con = read(RegisterReader, *paths)
     assert not reader.is_blocked
     assert len(expected) > 900

@@ -20,6 +20,7 @@ from attendance_toolkit.loaders.synthetic import (
     make_synthetic,
     write_admissions,
     write_census_files,
+    write_meetings,
     write_support_groups,
 )
 from attendance_toolkit.vocabulary.areas import area_of_laestab, find_area
@@ -41,7 +42,7 @@ def folder(tmp_path_factory, cohort):
 
 
 def write_all(cohort, target: Path) -> None:
-    for write in (write_census_files, write_admissions, write_support_groups):
+    for write in (write_census_files, write_admissions, write_support_groups, write_meetings):
         write(cohort, target)
 
 

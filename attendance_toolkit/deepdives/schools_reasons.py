@@ -1,0 +1,155 @@
+"""Where a school differs by reason: absence for illness, unauthorised holidays and other unauthorised reasons."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from attendance_toolkit.deepdives._base import derived_table, exact_table
+from attendance_toolkit.deepdives._contrasts import counts_symbol, derived_from, statistic_row
+from attendance_toolkit.deepdives._shared import Lookup, Record, or_nothing, rate_of
+from attendance_toolkit.deepdives.schools_data import (
+    KEYS,
+    SchoolsData,
+    number_words,
+    or_notice,
+    schools_words,
+)
+from attendance_toolkit.disclosure.release import ExactTable
+from attendance_toolkit.disclosure.table import ProtectedTable
+from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.metrics.absence import reason_rates, with_contributors
+from attendance_toolkit.models.estimate import Estimate
+from attendance_toolkit.models.funnel import Funnel, funnel
+from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
+from attendance_toolkit.presentation.formats import records, source_of
+from attendance_toolkit.vocabulary.columns import MAIN_PHASES, REASON_COLUMNS
+from attendance_toolkit.vocabulary.ledger import phrase
+from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
+
+#: Reasons looked at by school: the most frequent, and those a school or the authority acts on.
+REASONS = ("auth_illness", "unauth_holiday", "unauth_other")
+#: With fewer schools of a type, how much they differ cannot be told.
+FEWEST_SCHOOLS = 8
+_BEHIND = tuple(f"{kind}_{reason}" for kind in ("enrolments", "square") for reason in REASONS)
+_COUNTS = ("enrolments", "sessions_possible", "sessions_authorised", "sessions_unauthorised", *REASON_COLUMNS, *_BEHIND)
+_TOO_FEW = "Reasons of absence need more schools of one school type with figures that can be shown."
+
+
+class SchoolsReasons(SchoolsData):
+    """Blocks on reasons."""
+
+    @exact_table
+    def school_reasons(self) -> ExactTable:
+        """Sessions missed for some reasons as a share of possible sessions, by school."""
+        self.need_pupils()
+        cells = self.inputs.local_cells(["phase", "laestab"], counts=_COUNTS, years=[self.year])
+        cells = cells[cells["phase"].isin(MAIN_PHASES)]
+        if cells.empty:
+            raise NoDataError(f"No school type is known of any school of {self.area.name} with pupils to count.")
+        cells = cells.assign(laestab=cells["laestab"].astype(str))
+        rows = reason_rates(cells, KEYS)
+        rows = rows[rows["reason"].isin(REASONS)].reset_index(drop=True)
+        return self.inputs.local_table(with_contributors(rows, cells, KEYS))
+
+    @cached_property
+    def _reason_funnels(self) -> dict[tuple[str, str], tuple[tuple[Record, ...], Funnel]]:
+        """The schools of a type that can be shown for a reason, with limits widened for what schools differ by."""
+        shown: dict[tuple[str, str], list[Record]] = {}
+        for record in records(self.school_reasons):
+            if not counts_symbol(record):
+                shown.setdefault((str(record["phase"]), str(record["reason"])), []).append(record)
+        found = {}
+        for key, rows in shown.items():
+            events, trials = ([float(row[name]) for row in rows] for name in ("numerator", "denominator"))
+            if len(rows) >= FEWEST_SCHOOLS and 0 < sum(events) < sum(trials) and min(trials) > 0:
+                found[key] = (tuple(rows), funnel(events, trials))
+        return found
+
+    @derived_table
+    def reason_centres(self) -> ProtectedTable:
+        """Share of possible sessions missed for a reason in all schools of a type that can be shown, together."""
+        rows: list[dict[str, Any]] = [
+            statistic_row("reason_rate", Estimate(model.centre), academic_year=self.year, phase=phase, reason=reason)
+            for (phase, reason), (_, model) in self._reason_funnels.items()
+        ]
+        return derived_from(rows, self.school_reasons, nothing=_TOO_FEW)
+
+    def _apart(self, phase: str, reason: str) -> list[tuple[Record, bool]]:
+        """Return the schools outside the limits for a reason, and whether they are above them."""
+        rows, model = self._reason_funnels.get((phase, reason), ((), None))
+        if model is None:
+            return []
+        places = zip(rows, model.is_outside_95, model.rate, strict=True)
+        return [(row, bool(rate > model.centre)) for row, is_out, rate in places if is_out]
+
+    # -- blocks --------------------------------------------------------------------------------------
+
+    @or_notice
+    def reason_sentences(self) -> Findings | Notice:
+        """Return in how many schools absence for a reason differs from that of the other schools."""
+        if not self._reason_funnels:
+            raise NoDataError(_TOO_FEW)
+        sentences = [self._phase_reasons(phase) for phase in MAIN_PHASES if self._has_reasons(phase)]
+        # Numbers of these sentences count schools.
+        return Findings(tuple(phrase(sentence, "schools") for sentence in sentences))
+
+    def _has_reasons(self, phase: str) -> bool:
+        return any((phase, reason) in self._reason_funnels for reason in REASONS)
+
+    def _phase_reasons(self, phase: str) -> str:
+        parts = []
+        for reason in REASONS:
+            if (phase, reason) not in self._reason_funnels:
+                continue
+            rows, _ = self._reason_funnels[phase, reason]
+            apart = self._apart(phase, reason)
+            above = sum(is_above for _, is_above in apart)
+            parts.append(
+                f"{_reason_said(reason)}: {number_words(above)} above and {number_words(len(apart) - above)} below, of"
+                f" {schools_words(len(rows))}"
+            )
+        return f"{phase} schools outside the limits, by reason: {'; '.join(parts)}."
+
+    @or_nothing
+    def reason_table(self, phase: str) -> Table | Result:
+        """Return the schools of a type whose absence for a reason lies outside the limits, by reason and name."""
+        centres = Lookup(self.reason_centres, ["phase", "reason"])
+        rows: list[Row] = []
+        for reason in REASONS:
+            apart = sorted(self._apart(phase, reason), key=lambda one: self.names.of_school(str(one[0]["laestab"])))
+            for record, is_above in apart:
+                cells = (
+                    rate_of(record),
+                    rate_of(centres(phase=phase, reason=reason)),
+                    Cell("Above" if is_above else "Below"),
+                )
+                rows.append(Row(self.school_name(str(record["laestab"])), cells, REASON_LABELS[reason]))
+        if not rows:
+            raise NoDataError("No school lies outside the limits.")
+        return Table(
+            f"reasons-{phase.lower()}",
+            f"{phase} schools whose absence for a reason differs from that of the others, {self.shown_year}",
+            f"Sessions missed for the reason as a share of possible sessions; by name, {self.area.name}",
+            (
+                Column("School", align="left"),
+                Column("This school", "", "%"),
+                Column("These schools together", "", "%"),
+                Column("Limits", align="left"),
+            ),
+            tuple(rows),
+            source_of(self.school_reasons),
+            self._reason_notes(phase),
+        )
+
+    def _reason_notes(self, phase: str) -> tuple[str, ...]:
+        return (
+            "Above and below: outside 95% limits that are widened for what schools of the type differ by, so that about one school"
+            " in ten would lie outside for each reason where schools differ in the ordinary way. Schools record the same absence"
+            f" with different codes, which may be all the difference. {phase} schools that are not listed lie within the"
+            " limits, or their figures are hidden.",
+        )
+
+
+def _reason_said(reason: str) -> str:
+    return REASON_LABELS[reason].lower()
