@@ -658,6 +658,8 @@ def demo(out: Path, areas: Sequence[str], workers: int) -> None:
         "severe_absence_intersectional",
         "longitudinal",
         "transition_y6_y7",
+        "schools",
+        "vulnerable_groups",
     )
     status = make_reports(reports, places, "2023/24", store, (), out, workers=workers)
     click.echo(f"Open {out / 'index.html'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -27,12 +27,19 @@ class SchoolNames:
         object.__setattr__(self, "_count", Counter(self.listed.values()))
 
     @classmethod
-    def of(cls, schools: pd.DataFrame) -> SchoolNames:
-        """Return the names in a list of schools with the columns ``laestab`` and ``school_name``."""
+    def of(cls, schools: pd.DataFrame, *, among: Collection[str] | None = None) -> SchoolNames:
+        """Return the names in a list of schools with the columns ``laestab`` and ``school_name``.
+
+        Parameters
+        ----------
+        among
+            LAESTABs of the schools a page is about: names of others are not told apart from theirs. Default: all.
+        """
         known = schools.dropna(subset=["laestab", "school_name"]).drop_duplicates("laestab")
         names = known["school_name"].astype(str).str.strip()
         found = dict(zip(known["laestab"].astype(int).astype(str), names, strict=True))
-        return cls({laestab: name for laestab, name in found.items() if name})
+        kept = found if among is None else {laestab: name for laestab, name in found.items() if laestab in among}
+        return cls({laestab: name for laestab, name in kept.items() if name})
 
     def of_school(self, laestab: str) -> str:
         """Return a school's name; with its number where another has the same name, the number alone where it has none.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from attendance_toolkit.deepdives._contrasts import Record, derived_from
+from attendance_toolkit.deepdives._school_names import SchoolNames
 from attendance_toolkit.deepdives._shared import COVID_NOTE, COVID_YEARS, Lookup, or_nothing, or_notice, rate_of
 from attendance_toolkit.deepdives.longitudinal_schools_data import (
     CANNOT_TELL,
@@ -55,35 +56,20 @@ class LongitudinalSchools(LongitudinalSchoolsData):
     # -- names ---------------------------------------------------------------------------------------
 
     @cached_property
-    def _listed_names(self) -> dict[str, str]:
+    def names(self) -> SchoolNames:
+        """What the store's lists call the schools of the page."""
         if self.inputs.store is None:
-            return {}
-        listed = self.inputs.store.schools().dropna(subset=["laestab", "school_name"]).drop_duplicates("laestab")
-        return dict(zip(listed["laestab"].astype(int).astype(str), listed["school_name"].astype(str), strict=True))
-
-    @cached_property
-    def _school_names(self) -> dict[str, str]:
-        """Each school's name; with its number where another has the same name, the number alone where it has none.
-
-        Words follow a number: read together with the figure beside it, it might be the number of a pupil (a UPN holds the
-        school's number and five digits more).
-        """
-        laestabs = {laestab for laestab, _ in self._school_records}
-        found = {laestab: self._listed_names.get(laestab, "").strip() for laestab in laestabs}
-        many = pd.Series(list(found.values()), dtype="object").value_counts()
-        named = {}
-        for laestab, name in found.items():
-            shared = f"{name} (LAESTAB {laestab}; another has this name)" if many[name] > 1 else name
-            named[laestab] = shared if name else f"LAESTAB {laestab} (name not known)"
-        return named
+            return SchoolNames({})
+        shown = {laestab for laestab, _ in self._school_records}
+        return SchoolNames.of(self.inputs.store.schools(), among=shown)
 
     def school_name(self, laestab: str) -> str:
         """Return a school's name, or its number where the store's lists have no name."""
-        return phrase(self._school_names[laestab], "schools")
+        return self.names.told(laestab)
 
     def _chart_label(self, laestab: str) -> str:
         """Return what a school is called on a chart, where a name is broken into lines: no number may stand by itself."""
-        name = self._listed_names.get(laestab, "").strip()
+        name = self.names.listed.get(laestab, "")
         if name:
             return "" if any(character.isdigit() for character in name) else name
         phrase(laestab, "schools")

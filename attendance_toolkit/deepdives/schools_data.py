@@ -8,6 +8,7 @@ from attendance_toolkit.deepdives._base import DeepDive
 from attendance_toolkit.deepdives._school_names import SchoolNames
 from attendance_toolkit.deepdives._shared import once_notice
 from attendance_toolkit.errors import NoDataError
+from attendance_toolkit.vocabulary.areas import local_authorities_in
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 
@@ -57,7 +58,10 @@ class SchoolsData(DeepDive):
     def names(self) -> SchoolNames:
         """What schools are called: by the lists of the store, or as the published file names them."""
         if self.inputs.store is not None:
-            return SchoolNames.of(self.inputs.store.schools())
+            schools = self.inputs.store.schools()
+            # Schools of other districts in the store may have the same names.
+            here = [la.code for la in local_authorities_in(self.area)]
+            return SchoolNames.of(schools[schools["la_code"].isin(here) | schools["la_code"].isna()])
         published = self.inputs.published
         if published is None:
             return SchoolNames({})

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import pandas as pd
-
 from attendance_toolkit.deepdives._base import DeepDive
 from attendance_toolkit.deepdives._outcomes import topic_of
+from attendance_toolkit.deepdives._school_names import SchoolNames
 from attendance_toolkit.deepdives._shared import level_words, once_notice
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.transition import StepCohort
 from attendance_toolkit.vocabulary.calendar import academic_year_before, show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
-from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.steps import SECOND_TRANSITION, TRANSITION
 
 #: Year groups before the two steps that pages follow: to secondary school, and through its first year.
@@ -117,32 +115,13 @@ class TransitionData(DeepDive):
         return self.inputs.store is not None and bool(set(self.inputs.store.la_codes()) - set(self.members))
 
     @cached_property
-    def listed_names(self) -> dict[str, str]:
-        """LAESTAB as text -> name of the school, of the store's lists; schools without a name are not in it."""
-        if self.inputs.store is None:
-            return {}
-        listed = self.inputs.store.schools().dropna(subset=["laestab", "school_name"]).drop_duplicates("laestab")
-        names = listed["school_name"].astype(str).str.strip()
-        found = dict(zip(listed["laestab"].astype(int).astype(str), names, strict=True))
-        return {laestab: name for laestab, name in found.items() if name}
-
-    @cached_property
-    def _shared_names(self) -> frozenset[str]:
-        names = pd.Series(list(self.listed_names.values()), dtype="object")
-        return frozenset(names[names.duplicated()])
+    def names(self) -> SchoolNames:
+        """What the store's lists call its schools."""
+        return SchoolNames({}) if self.inputs.store is None else SchoolNames.of(self.inputs.store.schools())
 
     def school_name(self, laestab: str) -> str:
-        """Return a school's name; with its number where another has the same name, the number alone where it has none.
-
-        Words follow a number: read together with the figure beside it, it might be the number of a pupil (a UPN holds the
-        school's number and five digits more).
-        """
-        name = self.listed_names.get(laestab, "")
-        if not name:
-            return phrase(f"LAESTAB {laestab} (name not known)", "schools")
-        if name in self._shared_names:
-            name = f"{name} (LAESTAB {laestab}; another has this name)"
-        return phrase(name, "schools")
+        """Return a school's name, noted for the gate as one that counts no pupils."""
+        return self.names.told(laestab)
 
     # -- topics: which pupils figures are of ---------------------------------------------------------
 

@@ -96,7 +96,7 @@ class TransitionForecastData(TransitionData):
     def forecast_schools(self, from_year: str = FIRST) -> list[str]:
         """Return the schools of the forecast, by name."""
         found = set(self.forecast_of(from_year).rows["laestab"]) - {""}
-        return sorted((str(one) for one in found), key=lambda one: (self.listed_names.get(one, "~"), one))
+        return sorted((str(one) for one in found), key=lambda one: (self.names.listed.get(one, "~"), one))
 
     def forecast_year(self, from_year: str = FIRST) -> int:
         """Return the academic year that is forecast."""

@@ -33,7 +33,10 @@ class VulnerableWaves(VulnerableWavesData):
             total = self.in_wave(wave)
             if total is None or (wave == TOO_FEW and total["symbol"] == "z"):
                 continue
-            cells = [Cell(self._range_of(wave) or "Any"), *(count_of(self.in_wave(wave, school_kind=k)) for k in (ALL, *kinds))]
+            cells = [
+                Cell(self._range_of(wave) or "Any"),
+                *(count_of(self.in_wave(wave, school_kind=k)) for k in (ALL, *kinds)),
+            ]
             rows.append(Row(_WHOLE if wave == ALL else self._name_of(wave), tuple(cells), emphasis=wave == ALL))
         term = TERM_LABELS[self.wave_terms[-1]].lower()
         return Table(

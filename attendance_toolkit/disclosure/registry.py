@@ -203,15 +203,20 @@ def _sums_over_groups(
             f" {texts(groups.loc[[one['total']]].drop(columns=REST)).item()} by {one['dimension']}. Count parts and totals by"
             " the same rules, and nobody in two levels."
         )
-    # Who is left over of a line may have any of its counts, even where nobody has: that is not known to be nobody.
-    leaves = (each["over"] > _SAME).groupby([each["total"], each["dimension"]]).transform("any")
+    # Counts known of the same parts leave the same pupils over; those known of other parts leave others.
+    each["known_of"] = parts["part"].map(_mixed).groupby(parts["sum"]).sum()
+    line = ["total", "dimension", "known_of"]
+    # Who is left over may have any of the counts, even where nobody has: that is not known to be nobody.
+    leaves = (each["over"] > _SAME).groupby([each[name] for name in line]).transform("any")
     rest = each[leaves | each["is_partial"]]
-    keys = rest[["total", "dimension"]].drop_duplicates(ignore_index=True)
+    keys = rest[line].drop_duplicates(ignore_index=True)
     keys["group"] = len(groups) + np.arange(len(keys))
     left = groups.loc[keys["total"].to_numpy()].reset_index(drop=True)
-    left[REST] = keys["dimension"].to_numpy() + np.where(left[REST] != "", " of " + left[REST], "")
+    nth = keys.groupby(line[:2], sort=False).cumcount().to_numpy()
+    by = keys["dimension"].to_numpy() + np.where(nth > 0, " " + (nth + 1).astype(str).astype(object), "")
+    left[REST] = by + np.where(left[REST] != "", " of " + left[REST], "")
     groups = pd.concat([groups, left], ignore_index=True)
-    rest = rest.reset_index().merge(keys, on=["total", "dimension"])
+    rest = rest.reset_index().merge(keys, on=line)
     new = pd.DataFrame({"group": rest["group"], "count": rest["count"], "value": rest["over"], "kind": LEFT_OVER})
     new["cell"] = len(cells) + np.arange(len(new))
     cells = pd.concat([cells, new], ignore_index=True)
@@ -222,6 +227,14 @@ def _sums_over_groups(
     ]
     sums = pd.concat(rows, ignore_index=True)
     return cells, groups, sums.assign(sum="g" + sums["sum"].astype(str))
+
+
+def _mixed(part: int) -> int:
+    """Return a number for a part, so that sums of those of different sets of parts differ (splitmix64, 40 bits)."""
+    mixed = (part + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return (mixed ^ mixed >> 31) >> 24
 
 
 def _sums_within_groups(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

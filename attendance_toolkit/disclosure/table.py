@@ -57,7 +57,12 @@ class ProtectedTable:
         tables = list(tables)
 
         def joined(texts: Iterable[str]) -> str:
-            return " ".join(dict.fromkeys(text for text in texts if text))
+            found: list[str] = []
+            for text in texts:
+                # A table made of several others has the sources of all of them already.
+                if not any(text in earlier for earlier in found):
+                    found.append(text)
+            return " ".join(found)
 
         return ProtectedTable(
             rows,

@@ -8,6 +8,8 @@ Modules: ``across`` (what the checks share), ``sessions`` (possible sessions, st
 pupils received, expected and lost).
 """
 
+# Column names in the SQL are the toolkit's own; values from files are never put into it.
+# ruff: noqa: S608
 from __future__ import annotations
 
 from pathlib import Path
@@ -91,6 +93,8 @@ def check_plausibility(
 def earlier_terms(con: duckdb.DuckDBPyConnection, root: Path) -> duckdb.DuckDBPyRelation | None:
     """Return the rows of a store as a relation on a connection, or None where there is no store yet.
 
+    Beside SOURCE_COLUMNS there is ``is_census``: a register loaded after a census does not take the census's place.
+
     Raises
     ------
     StoreError
@@ -100,6 +104,19 @@ def earlier_terms(con: duckdb.DuckDBPyConnection, root: Path) -> duckdb.DuckDBPy
         return None
     store = Store.open(root)
     try:
-        return con.sql(store.pupil_terms(columns=SOURCE_COLUMNS).sql_query()) if store.la_codes() else None
+        if not store.la_codes():
+            return None
+        every = store.pupil_terms(columns=SOURCE_COLUMNS).sql_query()
+        if "census" not in store.collections():
+            return con.sql(f"SELECT *, false AS is_census FROM ({every})")
+        census = store.pupil_terms(columns=SOURCE_COLUMNS, collection="census").sql_query()
+        return con.sql(
+            f"""
+            WITH of_census AS ({census})
+            SELECT *, true AS is_census FROM of_census UNION ALL
+            SELECT *, false FROM ({every}) ANTI JOIN (SELECT DISTINCT laestab, academic_year, term FROM of_census)
+                USING (laestab, academic_year, term)
+            """
+        )
     finally:
         store.close()

@@ -116,8 +116,11 @@ def _gather_rows(con: duckdb.DuckDBPyConnection, earlier: duckdb.DuckDBPyRelatio
     )
     views = ["census_rows", "register_rows"]
     if earlier is not None:
-        earlier.create_view("earlier_rows", replace=True)
-        views.append("earlier_rows")
+        earlier.create_view("stored_rows", replace=True)
+        for view, which in (("stored_census", "is_census"), ("stored_others", "NOT is_census")):
+            con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {columns} FROM stored_rows WHERE {which}")
+        # As in the store: the census before registers, whenever they came.
+        views = ["census_rows", "stored_census", "register_rows", "stored_others"]
     con.execute(
         "CREATE OR REPLACE TEMP TABLE given (source VARCHAR, laestab INTEGER, academic_year INTEGER, half_term VARCHAR)"
     )

@@ -22,6 +22,7 @@ from attendance_toolkit.metrics.marks import (
     spells,
     weekday_counts,
 )
+from attendance_toolkit.reporting.casework_marks import pattern_words
 from attendance_toolkit.reporting.list_writing import Names, pupil_cells, pupil_headers
 from attendance_toolkit.reporting.school_pack.counts import percent_text
 from attendance_toolkit.reporting.school_pack.data import PackData
@@ -214,17 +215,7 @@ class MarkFacts:
         row = self._patterns.get((upn, laestab)) if self.is_there else None
         if row is None or int(row["spells"]) < _FEWEST_SPELLS:
             return ""
-        spell_count, longest = int(row["spells"]), int(row["longest"])
-        said = [
-            f"{spell_count} {'spell' if spell_count == 1 else 'spells'}, longest {longest}"
-            f" {'session' if longest == 1 else 'sessions'}",
-            f"most on {WEEKDAYS[int(row['weekday'])]}s ({int(row['weekday_missed'])} of {int(row['weekday_possible'])})",
-        ]
-        late = int(row["late"]) + int(row["late_after"])
-        said += [f"late {late} {'time' if late == 1 else 'times'}"] if late else []
-        said += [f"part-time timetable {int(row['part_time'])}"] if int(row["part_time"]) else []
-        said += [f"taught elsewhere (K, B) {int(row['arranged'])}"] if int(row["arranged"]) else []
-        return "; ".join(said)
+        return pattern_words(row)
 
     def pupils_named(self, laestab: int) -> set[int]:
         """Return the pupils that the sections of marks name."""

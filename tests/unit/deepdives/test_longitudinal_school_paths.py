@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import attendance_toolkit as at
+from attendance_toolkit.deepdives._school_names import SchoolNames
 from attendance_toolkit.deepdives.longitudinal_school_paths import LongitudinalSchoolPaths
 from attendance_toolkit.presentation.blocks import Findings, Result, Table
 from attendance_toolkit.vocabulary.columns import ALL
@@ -24,8 +25,8 @@ class Page(LongitudinalSchoolPaths):
         return {name: every[name] for name in ("trajectories", "school_paths", "schools")}
 
     @property
-    def _listed_names(self):
-        return {}
+    def names(self):
+        return SchoolNames({})
 
     def school_name(self, laestab):
         return f"School {laestab}"

@@ -156,7 +156,8 @@ class _Store:
     manifest: dict[str, object] = {}
 
     def schools(self):
-        return pd.DataFrame({"laestab": [9990001, 9990002, 9990003], "school_name": ["Ash", "Beech", "Cedar"]})
+        names = ["Ash", "Beech", "Cedar"]
+        return pd.DataFrame({"laestab": [9990001, 9990002, 9990003], "school_name": names, "la_code": None})
 
 
 def given(schools, year_before=None):

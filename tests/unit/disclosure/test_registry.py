@@ -90,7 +90,7 @@ def test_all_schools_are_primary_secondary_and_special():
 
 def test_a_subtotal_stands_between_its_parts_and_the_total():
     names = {"All": 100, "No SEN": 60, "Any SEN": 40, "SEN support": 25, "EHC plan": 15}
-    found = registry(t=table(rows([{"sen_provision": name, "n": n, "x": n // 2} for name, n in names.items()])))
+    found = registry(t=table(rows([{"sen_provision": name, "n": n, "x": n // 5} for name, n in names.items()])))
     any_sen = cell(found, "enrolments", sen_provision="Any SEN")
     assert has_sum(found, any_sen, [cell(found, "enrolments", sen_provision=n) for n in ("SEN support", "EHC plan")])
     assert has_sum(found, cell(found, "enrolments"), [cell(found, "enrolments", sen_provision="No SEN"), any_sen])
@@ -98,7 +98,7 @@ def test_a_subtotal_stands_between_its_parts_and_the_total():
 
 def test_without_the_subtotal_its_parts_add_up_to_the_total():
     names = {"All": 100, "No SEN": 60, "SEN support": 25, "EHC plan": 15}
-    found = registry(t=table(rows([{"sen_provision": name, "n": n, "x": n // 2} for name, n in names.items()])))
+    found = registry(t=table(rows([{"sen_provision": name, "n": n, "x": n // 5} for name, n in names.items()])))
     parts = [cell(found, "enrolments", sen_provision=n) for n in ("No SEN", "SEN support", "EHC plan")]
     assert has_sum(found, cell(found, "enrolments"), parts)
 
@@ -114,6 +114,26 @@ def test_what_the_parts_leave_over_is_a_cell():
     assert cell(found, "enrolments", rest_of="sex")["value"] == 6
     assert cell(found, "persistent_absentees", rest_of="sex")["value"] == 1
     assert cell(found, "enrolments", rest_of="sex")["kind"] == "left over"
+
+
+def test_of_nobody_left_over_a_count_is_not_known_to_be_nobody():
+    # 200 = 120 + 74 + 6 left over, none of them absent. Taken as a sum without a rest, 20 - 9 would give the other 11 away.
+    levels = [
+        {"sex": "All", "n": 200, "x": 20},
+        {"sex": "Female", "n": 120, "x": 11},
+        {"sex": "Male", "n": 74, "x": 9},
+    ]
+    found = registry(t=table(rows(levels)))
+    rest = cell(found, "persistent_absentees", rest_of="sex")
+    assert (rest["value"], rest["kind"]) == (0, "left over")
+
+
+def test_counts_known_of_other_parts_leave_other_pupils_over():
+    # Of 200 pupils, 120 and 80 known by sex; absentees of one sex alone are shown: the 20 others are not among nobody.
+    sizes = table(rows([{"sex": "All", "n": 200, "x": 50}, {"sex": "Female", "n": 120, "x": 30}]))
+    more = rows([{"sex": "Male", "n": 80, "x": 20}])
+    found = registry(t=sizes, s=table(more[more["measure"] == "enrolments"]))
+    assert cell(found, "persistent_absentees", rest_of="sex")["value"] == 20
 
 
 def test_sums_within_a_group():

@@ -174,8 +174,29 @@ def test_a_half_term_loaded_again_takes_the_place_of_the_one_in_the_store(terms:
     old = pd.DataFrame(terms.sessions, columns=list(SESSION_COLUMNS)).assign(upn=lambda f: f["upn"] + 1000)
     terms.con.register("incoming", old)
     terms.con.execute("INSERT INTO old SELECT * FROM incoming")
-    _, coverage = terms.check(earlier=terms.con.table("old"))
+    _, coverage = terms.check(earlier=terms.con.sql("SELECT *, true AS is_census FROM old"))
     assert coverage.areas["pupils_received"].tolist() == [30, 30]
+
+
+@pytest.mark.parametrize(("is_census", "expected"), [("true", 30), ("false", 10)])
+def test_a_register_does_not_take_the_place_of_a_census_in_the_store(
+    terms: Terms, is_census: str, expected: int
+) -> None:
+    # Thirty pupils in the store; a register of ten others of the same half term is loaded alone.
+    terms.pupils(range(30), "1-2")
+    columns = ", ".join(SESSION_COLUMNS)
+    terms.con.execute(f"CREATE TABLE old AS SELECT {columns} FROM session_parts LIMIT 0")
+    stored = pd.DataFrame(terms.sessions, columns=list(SESSION_COLUMNS))
+    terms.con.register("incoming", stored)
+    terms.con.execute("INSERT INTO old SELECT * FROM incoming")
+    terms.con.unregister("incoming")
+    make_collected_tables(terms.con)
+    marked = stored.head(10).assign(upn=lambda f: f["upn"] + 1000, collection="register")
+    terms.con.register("incoming", marked)
+    terms.con.execute(f"INSERT INTO collected_parts ({columns}, collection) SELECT {columns}, collection FROM incoming")
+    terms.sessions.clear()
+    _, coverage = terms.check(earlier=terms.con.sql(f"SELECT *, {is_census} AS is_census FROM old"))
+    assert coverage.areas["pupils_received"].tolist() == [expected, expected]
 
 
 # ---- schools and rolls

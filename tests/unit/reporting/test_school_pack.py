@@ -264,7 +264,10 @@ def test_marks_give_penalty_windows_levels_and_patterns(packs, planted):
     # Ten mornings of one pupil, two Mondays (four sessions) of another.
     assert monday["Sessions missed"] == "14"
     (row,) = table_of(page, "severe-without-plan")
-    assert row["Pattern"] == "10 spells, longest 1 session; most on Mondays (10 of 20)"
+    assert (
+        row["Pattern"]
+        == "10 spells of absence, the longest 1 session; 10 within one day; Monday most: 10 of 20 sessions"
+    )
     assert "registers to 2023-11-24" in page.find("header").get_text(" ", strip=True)
 
 
