@@ -276,13 +276,13 @@ class VulnerableGroupBlocks(VulnerableGroupsData):
             raise NoDataError("The figures are hidden.")
         gap = _change(none, two)
         text = (
-            f"Of pupils with {together_words('two of the needs')} together {figure_words(two)} missed 10% or more of their"
+            f"Of pupils with two of the needs together {figure_words(two)} missed 10% or more of their"
             f" sessions ({interval_words(two)}), of pupils with none of them {figure_words(none)}"
         )
         if gap is not None and is_clear(gap):
             text += f": {points(gap['rate'])} {'more' if gap['rate'] > 0 else 'less'}"
         if is_shown(most):
-            text += f". Where {together_words('three or more')} come together it was {figure_words(most)} ({interval_words(most)})"
+            text += f". Where three or more come together it was {figure_words(most)} ({interval_words(most)})"
         return Findings((f"{text}.",))
 
 
