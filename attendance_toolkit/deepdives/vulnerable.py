@@ -26,8 +26,8 @@ _DEFINITIONS = (
 )
 #: Tables whose figures are in ``result.json``, and the columns that tell their rows apart.
 _RESULTS = {
-    "waves": ("term", "school_kind", "wave"),
-    "wave_steps": ("term", "change"),
+    "waves": ("term", "school_kind", "outcome"),
+    "wave_steps": ("term", "outcome"),
     "no_attendance_beside": ("phase", "characteristic", "level"),
     "supported_pupils": ("support_group", "model"),
 }

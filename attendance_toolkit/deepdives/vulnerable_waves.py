@@ -7,10 +7,10 @@ from attendance_toolkit.deepdives.vulnerable_data import HIDDEN, or_notice
 from attendance_toolkit.deepdives.vulnerable_waves_data import VulnerableWavesData
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.rule_schemes import show_value
-from attendance_toolkit.metrics.waves import BETTER, FEWEST_SESSIONS, TOO_FEW, WORSE
+from attendance_toolkit.metrics.waves import BETTER, FEWEST_SESSIONS, WORSE
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.formats import source_of
-from attendance_toolkit.presentation.narrative import is_shown, sentence_list
+from attendance_toolkit.presentation.narrative import is_shown, said, sentence_list
 from attendance_toolkit.vocabulary.calendar import TERM_LABELS, TERMS
 from attendance_toolkit.vocabulary.columns import ALL, PHASES
 from attendance_toolkit.vocabulary.ledger import phrase
@@ -30,9 +30,6 @@ class VulnerableWaves(VulnerableWavesData):
         kinds = [kind for kind in PHASES if self.in_wave(ALL, school_kind=kind) is not None]
         rows = []
         for wave in (ALL, *self.wave_names):
-            total = self.in_wave(wave)
-            if total is None or (wave == TOO_FEW and total["symbol"] == "z"):
-                continue
             cells = [
                 Cell(self._range_of(wave) or "Any"),
                 *(count_of(self.in_wave(wave, school_kind=k)) for k in (ALL, *kinds)),
@@ -70,20 +67,16 @@ class VulnerableWaves(VulnerableWavesData):
         term = TERM_LABELS[self.wave_terms[-1]].lower()
         told: list[str] = []
         hidden: list[str] = []
-        nobody: list[str] = []
-        for wave in self.wave_names[:-1]:
+        for wave in self.wave_names:
             record, name = self.in_wave(wave), self._name_of(wave[:1].lower() + wave[1:])
-            if not is_shown(record) and (record or {}).get("symbol") != "z":
+            if not is_shown(record):
                 hidden.append(name)
-            elif is_shown(record) and record["rate"]:
-                told.append(
-                    f"{show_number(float(record['rate']))}{'' if told else ' looked-after children were'} in {name}"
-                )
-            else:
-                nobody.append(name)
+                continue
+            told.append(
+                f"{show_number(float(record['numerator']))}{'' if told else ' looked-after children were'} in {name}"
+                f" ({said(record)})"
+            )
         sentences = [f"At the end of the {term} term {sentence_list(told)}."] if told else []
-        if nobody:
-            sentences.append(f"Nobody was in {sentence_list(nobody)}.")
         if hidden:
             sentences.append(f"How many were in {sentence_list(hidden)} cannot be told: {HIDDEN}.")
         return Findings((*sentences, *self._change_sentence()))
@@ -98,9 +91,10 @@ class VulnerableWaves(VulnerableWavesData):
         when = f"Between the end of the {before} term and that of the {TERM_LABELS[term].lower()} term"
         if not (is_shown(better) and is_shown(worse)):
             return [f"{when} some may have changed wave; how many cannot be told: {HIDDEN}."]
+        up, down = (show_number(float(one["numerator"])) for one in (better, worse))
         return [
-            f"{when} {show_number(float(better['rate']))} children came to a better level and {show_number(float(worse['rate']))} to"
-            " a worse one. Some of this is chance: year-to-date attendance moves across an edge with a few sessions."
+            f"{when} {up} children came to a better level and {down} to a worse one. Some of this is chance: year-to-date"
+            " attendance moves across an edge with a few sessions."
         ]
 
     @or_nothing
@@ -111,8 +105,6 @@ class VulnerableWaves(VulnerableWavesData):
         rows = []
         for wave in (ALL, *self.wave_names):
             records = [self.in_wave(wave, term=term) for term in self.wave_terms]
-            if wave == TOO_FEW and all(record is None or record["symbol"] == "z" for record in records):
-                continue
             cells = tuple(count_of(record) for record in records)
             rows.append(Row(_WHOLE if wave == ALL else self._name_of(wave), cells, emphasis=wave == ALL))
         return Table(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import product
 
-import numpy as np
 import pandas as pd
 
 from attendance_toolkit.deepdives._base import exact_table
+from attendance_toolkit.deepdives._outcomes import outcome_rows
 from attendance_toolkit.deepdives._shared import Lookup, Record
 from attendance_toolkit.deepdives.vulnerable_data import KEYS, VulnerableData
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.waves import BETTER, SAME, TOO_FEW, WORSE, pupil_waves, wave_changes
 from attendance_toolkit.vocabulary.calendar import TERMS
-from attendance_toolkit.vocabulary.columns import ALL, PHASES
+from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.rule_schemes import Scheme
 
 SCHEME = "virtual_school_waves"
@@ -35,9 +35,8 @@ class VulnerableWavesData(VulnerableData):
 
     @cached_property
     def wave_names(self) -> tuple[str, ...]:
-        """The waves, the best attendance first, then children with too few sessions."""
-        ranked = sorted(self.wave_scheme.levels, key=lambda level: level.rank or 0)
-        return (*(level.name for level in ranked), TOO_FEW)
+        """The waves, the best attendance first."""
+        return tuple(level.name for level in sorted(self.wave_scheme.levels, key=lambda level: level.rank or 0))
 
     @cached_property
     def _waves(self) -> pd.DataFrame:
@@ -53,20 +52,23 @@ class VulnerableWavesData(VulnerableData):
 
     @exact_table
     def waves(self) -> ExactTable:
-        """Looked-after children by wave at the end of each term; by kind of school at the end of the last."""
-        waves = self._waves
-        keys = [*KEYS, "term", "school_kind", "wave"]
-        # A wave nobody is in is a row, too: that nobody is in it is what is told.
-        terms = [term for term in TERMS if term in set(waves["term"])]
-        whole = pd.DataFrame(list(product(terms, (ALL, *self.wave_names))), columns=["term", "wave"])
-        total = _counted(waves, keys, school_kind=[ALL], wave=[ALL, *self.wave_names]).merge(whole, on=["term", "wave"])
-        last = waves[waves["term"] == terms[-1]]
-        kinds = [phase for phase in PHASES if phase in set(last["phase"])]
-        by_kind = _counted(last, keys, school_kind=kinds, wave=[ALL, *self.wave_names])
+        """Looked-after children by wave at the end of each term; by kind of school at the end of the last.
+
+        A wave is an ``outcome``, so that nobody or everybody of a few children in one is not told either. Children with too
+        few sessions are in no wave, and not in the table.
+        """
+        waves = self._waves[self._waves["wave"] != TOO_FEW].rename(columns={"wave": "outcome"})
+        if waves.empty:
+            raise NoDataError("No looked-after child has sessions enough for a wave.")
+        last = waves[waves["term"] == [term for term in TERMS if term in set(waves["term"])][-1]]
         base = self.inputs.policy.rounding
         is_small = len(last) // base * base < LEAST_PARTED
-        rows = pd.concat([total.assign(withheld=False), by_kind.assign(withheld=is_small)], ignore_index=True)
-        return self.inputs.local_table(_number_rows(rows), topic=self.own_topic("looked-after children by wave"))
+        total = self._told(waves.assign(school_kind=ALL), [*KEYS, "term", "school_kind"], self.wave_names, "level_rate")
+        kinds = self._told(
+            last.assign(school_kind=last["phase"]), [*KEYS, "term", "school_kind"], self.wave_names, "level_rate"
+        )
+        rows = pd.concat([total.assign(withheld=False), kinds.assign(withheld=is_small)], ignore_index=True)
+        return self.inputs.local_table(rows, topic=self.own_topic("looked-after children by wave"))
 
     @exact_table
     def wave_steps(self) -> ExactTable:
@@ -78,13 +80,16 @@ class VulnerableWavesData(VulnerableData):
         changes = changes[changes["change"].isin(TOLD)]
         if changes.empty:
             raise NoDataError("Changes of wave need two terms of the year, one after the other.")
-        changes = changes.assign(area_code=self.area.code)
-        found = changes.groupby([*KEYS, "term", "change"]).size().rename("pupils").reset_index()
-        whole = changes[[*KEYS, "term"]].drop_duplicates().merge(pd.DataFrame({"change": TOLD}), how="cross")
-        found = whole.merge(found, how="left", on=list(whole.columns)).fillna({"pupils": 0})
-        total = found.groupby([*KEYS, "term"])["pupils"].sum().reset_index().assign(change=ALL)
-        rows = _number_rows(pd.concat([total, found], ignore_index=True))
+        changes = changes.assign(area_code=self.area.code).rename(columns={"change": "outcome"})
+        rows = self._told(changes, [*KEYS, "term"], TOLD, "level_change_rate")
         return self.inputs.local_table(rows, topic=self.own_topic("looked-after children by change of wave"))
+
+    def _told(self, pupils: pd.DataFrame, by: list[str], outcomes: Sequence[str], measure: str) -> pd.DataFrame:
+        """Return how many of each group's children have each outcome, one row a child given."""
+        sizes = pupils.groupby(by, observed=True).size().rename("pupils").reset_index()
+        cells = pupils.groupby([*by, "outcome"], observed=True).size().rename("pupils").reset_index()
+        wanted = sizes[by].merge(pd.DataFrame({"outcome": list(outcomes)}), how="cross")
+        return outcome_rows(sizes, cells, wanted, measure)
 
     # -- cleared figures -----------------------------------------------------------------------------
 
@@ -96,11 +101,11 @@ class VulnerableWavesData(VulnerableData):
 
     @cached_property
     def _waves_lookup(self) -> Lookup:
-        return Lookup(self.waves, ["term", "school_kind", "wave"])
+        return Lookup(self.waves, ["term", "school_kind", "outcome"])
 
     def in_wave(self, wave: str, *, term: str = "", school_kind: str = ALL) -> Record | None:
-        """Return how many children are in a wave at the end of a term (the last, if no other is named)."""
-        return self._waves_lookup(term=term or self.wave_terms[-1], school_kind=school_kind, wave=wave)
+        """Return the share of children in a wave at the end of a term (the last, if no other is named), or their number."""
+        return self._waves_lookup(term=term or self.wave_terms[-1], school_kind=school_kind, outcome=wave)
 
     @cached_property
     def step_terms(self) -> tuple[str, ...]:
@@ -109,34 +114,11 @@ class VulnerableWavesData(VulnerableData):
         return tuple(term for term in TERMS if term in there)
 
     def changed(self, change: str, term: str) -> Record | None:
-        """Return how many children have a change of wave from the term before to a term."""
-        return Lookup(self.wave_steps, ["term", "change"])(term=term, change=change)
+        """Return the share of children with a change of wave from the term before to a term."""
+        return Lookup(self.wave_steps, ["term", "outcome"])(term=term, outcome=change)
 
     @property
     def changes_shown(self) -> tuple[str, ...]:
         """The kinds of change some step has."""
-        there = set(self.wave_steps.rows["change"].astype(str))
+        there = set(self.wave_steps.rows["outcome"].astype(str))
         return tuple(change for change in TOLD if change in there)
-
-
-def _counted(waves: pd.DataFrame, keys: list[str], *, school_kind: list[str], wave: list[str]) -> pd.DataFrame:
-    """Return how many children there are of each term, kind of school and wave, nobody included."""
-    places = waves[[*KEYS, "term"]].drop_duplicates()
-    wanted = places.merge(pd.DataFrame({"school_kind": school_kind}), how="cross")
-    wanted = wanted.merge(pd.DataFrame({"wave": wave}), how="cross")
-    both = []
-    for kind in ("phase", None):
-        for name in ("wave", None):
-            groups = waves.assign(school_kind=waves["phase"] if kind else ALL, wave=waves["wave"] if name else ALL)
-            both.append(groups.groupby(keys).size().rename("pupils").reset_index())
-    counts = pd.concat(both, ignore_index=True)
-    return wanted.merge(counts, how="left", on=keys).fillna({"pupils": 0})
-
-
-def _number_rows(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return counts of pupils as MEASURE rows of the measure ``pupils``."""
-    size = counts["pupils"].astype(float)
-    return counts.drop(columns="pupils").assign(
-        measure="pupils", numerator=size, denominator=np.nan, rate=size, lower=np.nan, upper=np.nan, symbol="",
-        enrolments=size,
-    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,8 @@ UNKNOWN = "unknown:"
 REST = "(rest)"
 #: What became of the pupils of a group that is followed.
 OUTCOME = "outcome:"
+#: Levels of a rule scheme, and changes of level: each pupil of a group is in one of those that a release has.
+LEVEL_OF, CHANGE_OF = "level:", "level_change:"
 
 #: A column that says of a row, before anything is cleared, that partners are never shown it: it claims no count, so nothing
 #: else is hidden for its sake.
@@ -120,6 +122,8 @@ _STATUS = {
     "percent_band_rate_unauthorised": "percent_band_unauthorised:{level}",
     "unknown_share": UNKNOWN + "{characteristic}",
     **dict.fromkeys(("flow_rate", "trajectory_rate", "recovery_rate", "link_rate"), OUTCOME + "{outcome}"),
+    "level_rate": LEVEL_OF + "{outcome}",
+    "level_change_rate": CHANGE_OF + "{outcome}",
 }
 _SESSIONS = {
     "attendance_rate": "sessions_attended",
@@ -188,6 +192,26 @@ def _outcome_sums() -> tuple[Sum, ...]:
             for number, (total, parts) in enumerate(named)
         ),
     )
+
+
+def level_sums(names: Iterable[str]) -> tuple[Sum, ...]:
+    """Return how levels of rule schemes add up: an authority's own scheme may have any names.
+
+    Parameters
+    ----------
+    names
+        Names of all counts of the release.
+
+    >>> [one.rest for one in level_sums(["level:Wave 1", "level:Wave 2", "enrolments"])]
+    ['not:level:Wave 1', 'not:level:Wave 2', 'level:(rest)']
+    """
+    sums: list[Sum] = []
+    for family in (LEVEL_OF, CHANGE_OF):
+        found = tuple(sorted(name for name in names if name.startswith(family) and name != f"{family}{REST}"))
+        sums += [Sum(ENROLMENTS, (name,), f"not:{name}", True) for name in found]
+        if found:
+            sums.append(Sum(ENROLMENTS, found, f"{family}{REST}", is_exhaustive=True))
+    return tuple(sums)
 
 
 #: Sums within a group. Together with sums over groups they are all a reader can subtract.

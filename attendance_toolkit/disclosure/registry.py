@@ -240,7 +240,8 @@ def _mixed(part: int) -> int:
 def _sums_within_groups(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the cells with what the sums within groups leave over, and the sums as rows (sum, cell, sign)."""
     found: list[pd.DataFrame] = []
-    for number, template in enumerate((*counts.SUMS, *band_sums(cells["count"].unique()))):
+    names = cells["count"].unique()
+    for number, template in enumerate((*counts.SUMS, *band_sums(names), *counts.level_sums(names))):
         wanted = cells[cells["count"].isin([template.total, *template.parts, template.rest, *template.unless])]
         place = wanted.pivot(index="group", columns="count", values="cell")
         if template.total not in place.columns:

@@ -177,6 +177,8 @@ _ALL = (
         "recovery_rate", "Pupils newly absent, by what became of them", "pupils with the outcome", "pupils", "percent"
     ),
     # The roll of a year group, by what became of it a year later (``vocabulary.steps``).
+    Measure("level_rate", "Pupils at the level", "pupils at the level", "pupils", "percent"),
+    Measure("level_change_rate", "Pupils by change of level", "pupils with the change", "pupils", "percent"),
     Measure("link_rate", "Pupils by what became of them", "pupils with the outcome", "pupils", "percent"),
 )
 MEASURES = {measure.name: measure for measure in _ALL}

@@ -196,9 +196,16 @@ def test_needs_together_part_all_pupils(internal):
 def test_waves_equal_the_planted_children(internal):
     page = internal
     # 8 and 7 of 300 missed: over 95%. 60: exactly 80%, wave 1. 180: 40%, wave 3.
-    found = {wave: page.in_wave(wave)["rate"] for wave in page.wave_names}
-    assert found == {"No wave": 114, "Wave 1": 53, "Wave 2": 0, "Wave 3": 33, "Too few sessions so far": 0}
-    assert "Nobody was in wave 2." in page.waves_sentences().sentences
+    found = {wave: page.in_wave(wave)["numerator"] for wave in page.wave_names}
+    assert found == {"No wave": 114, "Wave 1": 53, "Wave 2": 0, "Wave 3": 33}
+    assert "0 in wave 2 (0.0%)" in page.waves_sentences().sentences[0]
+
+
+def test_partners_are_not_told_that_nobody_is_in_a_wave(partner):
+    # Nobody in wave 2: a status that none of a group has tells of every child of it, as a small number does.
+    assert partner.in_wave("Wave 2")["symbol"] == "c"
+    hidden = [wave for wave in partner.wave_names if partner.in_wave(wave)["symbol"] == "c"]
+    assert len(hidden) > 1
 
 
 def test_placements_equal_the_planted_children(internal, world):
