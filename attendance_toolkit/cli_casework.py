@@ -8,24 +8,31 @@ from typing import Any
 
 import click
 
-from attendance_toolkit.cli_options import KEY, RULES, day, default_key
+from attendance_toolkit.cli_options import (
+    AREA,
+    CSV_ALONE,
+    IDENTIFY,
+    KEY,
+    PURPOSE,
+    RESTRICTED,
+    RULES,
+    STORE,
+    UNTIL,
+    day,
+    default_key,
+)
 
 #: Options of every restricted list of casework, in the order of the help.
 _OF_EVERY_LIST = (
-    click.option("--area", required=True, help="Name or code of a local authority, or of a combined authority."),
-    click.option("--store", required=True, type=click.Path(path_type=Path), help="Folder made by attendance load."),
-    click.option("--restricted", required=True, type=click.Path(path_type=Path), help="The restricted folder."),
-    click.option("--purpose", required=True, help="What the lists are for; printed in each."),
-    click.option("--until", required=True, help="Last day the lists may be kept, as 2026-07-31; printed in each."),
+    AREA,
+    STORE,
+    RESTRICTED,
+    PURPOSE,
+    UNTIL,
     click.option("--year", default="", help="Academic year, for example 2023/24. Default: the latest with data."),
-    click.option(
-        "--identify",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        help="Your own extract once more, to put UPNs and names in place of pseudonyms. May be given again.",
-    ),
+    IDENTIFY,
     KEY,
-    click.option("--csv", "is_csv", is_flag=True, help="CSV files alone, no workbooks."),
+    CSV_ALONE,
 )
 
 

@@ -23,6 +23,20 @@ RULES = click.option(
     help="File of your own rule scheme (YAML), in place of the one it says it replaces. May be given again.",
 )
 
+# What every restricted list and pack is asked for.
+AREA = click.option("--area", required=True, help="Name or code of a local authority, or of a combined authority.")
+STORE = click.option("--store", required=True, type=click.Path(path_type=Path), help="Folder made by attendance load.")
+RESTRICTED = click.option("--restricted", required=True, type=click.Path(path_type=Path), help="The restricted folder.")
+PURPOSE = click.option("--purpose", required=True, help="What they are for; printed in each.")
+UNTIL = click.option("--until", required=True, help="Last day they may be kept, as 2026-07-31; printed in each.")
+IDENTIFY = click.option(
+    "--identify",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Your own extract once more, to put UPNs and names in place of pseudonyms. May be given again.",
+)
+CSV_ALONE = click.option("--csv", "is_csv", is_flag=True, help="CSV files alone, no workbooks.")
+
 
 def default_key() -> Path:
     """Return where the key lies unless a call says otherwise."""

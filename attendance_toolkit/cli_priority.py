@@ -8,20 +8,26 @@ from typing import Any
 
 import click
 
-from attendance_toolkit.cli_options import KEY, day, default_key
+from attendance_toolkit.cli_options import (
+    AREA,
+    CSV_ALONE,
+    IDENTIFY,
+    KEY,
+    PURPOSE,
+    RESTRICTED,
+    STORE,
+    UNTIL,
+    day,
+    default_key,
+)
 
 
 def _of_every_list(command: Any) -> Any:
     """Add the options of every list of pupils."""
     for option in (
-        click.option("--csv", "is_csv", is_flag=True, help="CSV files alone, no workbooks."),
+        CSV_ALONE,
         KEY,
-        click.option(
-            "--identify",
-            multiple=True,
-            type=click.Path(path_type=Path),
-            help="Your own extract once more, to put UPNs and names in place of pseudonyms. May be given again.",
-        ),
+        IDENTIFY,
         click.option(
             "--from-year",
             type=click.Choice(["6", "7"]),
@@ -29,11 +35,11 @@ def _of_every_list(command: Any) -> Any:
             show_default=True,
             help="Year group before the step: 6 for the move to Year 7, 7 for that to Year 8.",
         ),
-        click.option("--until", required=True, help="Last day the lists may be kept, as 2026-07-31; printed in each."),
-        click.option("--purpose", required=True, help="What the lists are for; printed in each."),
-        click.option("--restricted", required=True, type=click.Path(path_type=Path), help="The restricted folder."),
-        click.option("--store", required=True, type=click.Path(path_type=Path), help="Folder made by attendance load."),
-        click.option("--area", required=True, help="Name or code of a local authority, or of a combined authority."),
+        UNTIL,
+        PURPOSE,
+        RESTRICTED,
+        STORE,
+        AREA,
     ):
         command = option(command)
     return command

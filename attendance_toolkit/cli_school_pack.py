@@ -9,7 +9,18 @@ from typing import Any
 
 import click
 
-from attendance_toolkit.cli_options import KEY, RULES, day, default_key
+from attendance_toolkit.cli_options import (
+    AREA,
+    IDENTIFY,
+    KEY,
+    PURPOSE,
+    RESTRICTED,
+    RULES,
+    STORE,
+    UNTIL,
+    day,
+    default_key,
+)
 
 NAME = "school-pack"
 
@@ -39,12 +50,12 @@ class ReportCommand(click.Command):
 @click.option("--urn", "urns", multiple=True, type=int, help="A school by its URN. May be given again.")
 @click.option("--laestab", "laestabs", multiple=True, type=int, help="A school by its LAESTAB. May be given again.")
 @click.option("--all", "is_all", is_flag=True, help="Every school of the area.")
-@click.option("--area", required=True, help="Name or code of a local authority, or of a combined authority.")
+@AREA
 @click.option("--year", required=True, help="Academic year, for example 2023/24.")
-@click.option("--store", required=True, type=click.Path(path_type=Path), help="Folder made by attendance load.")
-@click.option("--restricted", required=True, type=click.Path(path_type=Path), help="The restricted folder.")
-@click.option("--purpose", required=True, help="What the packs are for; printed in each.")
-@click.option("--until", required=True, help="Last day the packs may be kept, as 2026-07-31; printed in each.")
+@STORE
+@RESTRICTED
+@PURPOSE
+@UNTIL
 @click.option(
     "--published",
     multiple=True,
@@ -58,12 +69,7 @@ class ReportCommand(click.Command):
     default=None,
     help="File of your own questions to ask (YAML), in place of the toolkit's.",
 )
-@click.option(
-    "--identify",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Your own extract once more, to put UPNs and names in place of pseudonyms. May be given again.",
-)
+@IDENTIFY
 @KEY
 def school_pack(
     urns: Sequence[int],

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from measuring import report_variant, run_variant
 
-AREA, YEAR = "Irwell Bank", "2023/24"
+AREA, YEAR = "Granby", "2023/24"
 CELLS = (
     """
 import glob, pandas as pd
