@@ -35,6 +35,8 @@ def synthetic_store(tmp_path_factory) -> Path:
     return folder / "store"
 
 
+# First, so that pytest-xdist finds the groups when it names its tests by them.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file on one worker, and those of ``tests/release``, which share a release a minute in the making."""
     release = Path(__file__).resolve().parent / "release"
