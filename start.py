@@ -77,7 +77,7 @@ def test() -> None:
         ROOT / "tests" / "notebooks" / "sanitise.cfg",
         "notebooks",
     )
-    run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup")
+    run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile")
 
 
 def main() -> None:

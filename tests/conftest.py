@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,11 +36,18 @@ def synthetic_store(tmp_path_factory) -> Path:
     return folder / "store"
 
 
-# First, so that pytest-xdist finds the groups when it names its tests by them.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, and those of ``tests/release``, which share a release a minute in the making."""
-    release = Path(__file__).resolve().parent / "release"
-    for item in items:
-        group = release if item.path.is_relative_to(release) else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file on one worker, and those of ``tests/release``, which share a release a minute in the making.
+
+    A mark of a group would do, but pytest 9.2 no longer takes the names of tests that pytest-xdist 3.8 gives them for it.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/release" if nodeid.startswith("tests/release/") else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
