@@ -89,14 +89,14 @@ def number_words(count: int, is_start: bool = False) -> str:
     >>> number_words(0), number_words(3), number_words(0, True)
     ('none', '3', 'None')
     """
-    return str(count) if count else "None" if is_start else "none"
+    return f"{count:,}" if count else "None" if is_start else "none"
 
 
 def schools_words(count: int, phase: str = "") -> str:
     """Return a number of schools with what they are.
 
-    >>> schools_words(1, "Primary"), schools_words(2), schools_words(0)
-    ('1 primary school', '2 schools', 'no schools')
+    >>> schools_words(1, "Primary"), schools_words(1090), schools_words(0)
+    ('1 primary school', '1,090 schools', 'no schools')
     """
     kind = f"{phase.lower()} school" if phase else "school"
-    return f"{count or 'no'} {kind}{'' if count == 1 else 's'}"
+    return f"{count:,} {kind}{'' if count == 1 else 's'}" if count else f"no {kind}s"

@@ -148,7 +148,7 @@ class SchoolsRating(SchoolsRatingData):
         if not some:
             return ""
         return (
-            f"In {phrase(f'{len(some)} of {len(self.rated())} schools', 'schools')} at least one of these groups is not tested"
+            f"In {phrase(f'{len(some):,} of {len(self.rated()):,} schools', 'schools')} at least one of these groups is not tested"
             " here: it has too few pupils, or its figure is hidden to protect small numbers. With it the colour could only be the"
             " same or worse; staff of the authority find it in the school's own pack."
         )
