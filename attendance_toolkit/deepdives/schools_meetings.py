@@ -111,8 +111,8 @@ class SchoolsMeetings(SchoolsMeetingsData):
         if lost > 0:
             verb = "is" if lost == 1 else "are"
             yield (
-                f"{schools_words(lost)} met in the {one.term} term {verb} not compared: without sessions in all of the terms, or of"
-                " a type with too few others."
+                f"{phrase(schools_words(lost), 'schools')} met in the {one.term} term {verb} not compared: without sessions in all of"
+                " the terms, or of a type with too few others."
             )
 
     @staticmethod

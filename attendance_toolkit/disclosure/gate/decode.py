@@ -42,6 +42,10 @@ class Limits:
     layers: int = 20_000
 
 
+#: How a layer is named that was decoded from words taken together.
+SPACES_LEFT_OUT = "spaces left out"
+
+
 @dataclass(frozen=True)
 class Layer:
     """One reading of a text.
@@ -142,7 +146,9 @@ class Decoder:
             self.add_text(decoded, (*trail, name), depth + 1)
         spaced = spaced_runs(text)
         if spaced:
-            self._add(Layer(spaced, (*trail, "letters apart")))
+            # Letters apart in what was decoded from words run together are a guess upon a guess: digits come of it by chance.
+            is_guess = SPACES_LEFT_OUT in trail
+            self._add(Layer(spaced, (*trail, "letters apart"), is_guess=is_guess))
             self._add_encoded(spaced, (*trail, "letters apart"), depth)
         together = run_together(text)
         self._add(Layer(together, (*trail, "run together"), is_guess=True))
@@ -152,7 +158,7 @@ class Decoder:
             self._add_encoded(backwards, (*trail, "backwards"), depth)
         chunked = re.sub(r"(?<=[\w+/=])\s+(?=[\w+/=])", "", text)
         if len(chunked) < len(text):
-            self._add_encoded(chunked, (*trail, "spaces left out"), depth, is_rough=True)
+            self._add_encoded(chunked, (*trail, SPACES_LEFT_OUT), depth, is_rough=True)
 
     def _add_encoded(self, text: str, trail: tuple[str, ...], depth: int, *, is_rough: bool = False) -> None:
         for name, data in encoded_blobs(text, self._tried, is_rough=is_rough):

@@ -76,6 +76,8 @@ class Explainer:
             self._add(
                 "a figure derived by the runner", [100 * _float(row.get(name)) for name in ("rate", "lower", "upper")]
             )
+        # Lost learning explains nothing outside its own table: it is named only where nothing else explains a number.
+        self._found.sort(key=lambda found: found[0] == LOST_LEARNING)
         self._names = [name for name, _ in self._found]
         sizes = [len(values) for _, values in self._found]
         values = np.concatenate([values for _, values in self._found]) if self._found else np.zeros(0)

@@ -93,6 +93,9 @@ def test_a_count_at_the_printed_rate_of_the_year_before():
 def test_learning_lost_is_for_attendance_rates_alone():
     attendance = {**row(95, 100), "measure": "attendance_rate"}
     assert explain(9.0, [attendance]) == LOST_LEARNING
+    # A difference of exactly that size is not taken for days lost, which sentences may not tell.
+    derived = {"measure": "rate_gap", "rate": 0.09, "symbol": ""}
+    assert Explainer([attendance], [derived]).explain(9.0) == "a figure derived by the runner"
     assert explain(9.0, [row(95, 100)]) is None
 
 
