@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 
 import click
 
-import attendance_toolkit.cli_casework_zero  # noqa: F401 - adds zero-sample and zero-results
 from attendance_toolkit import __version__
 from attendance_toolkit.cli_casework import casework
+from attendance_toolkit.cli_casework_zero import zero_results, zero_sample
 from attendance_toolkit.cli_options import KEY, RULES, day, default_key
 from attendance_toolkit.cli_priority import priority
 from attendance_toolkit.cli_school_pack import ReportCommand
@@ -74,6 +74,8 @@ def main() -> None:
 
 main.add_command(priority)
 main.add_command(casework)
+casework.add_command(zero_sample)
+casework.add_command(zero_results)
 
 
 @main.command()

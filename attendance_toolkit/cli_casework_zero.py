@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from attendance_toolkit.cli_casework import casework, of_every_list
+from attendance_toolkit.cli_casework import of_every_list
 from attendance_toolkit.cli_options import KEY, day, default_key
 
 
-@casework.command("zero-sample")
+@click.command("zero-sample")
 @of_every_list
 @click.option(
     "--period",
@@ -76,7 +76,7 @@ def zero_sample(
     click.echo(made.to_text())
 
 
-@casework.command("zero-results")
+@click.command("zero-results")
 @click.argument("form", type=click.Path(path_type=Path))
 @click.option("--store", required=True, type=click.Path(path_type=Path), help="The store the sample was drawn from.")
 @click.option(

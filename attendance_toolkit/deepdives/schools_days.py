@@ -92,7 +92,7 @@ class SchoolsDays(SchoolsDaysData):
         """Return what the marks are of; in their absence, that there are none."""
         if not self.is_local:
             return Result(())
-        self._day  # noqa: B018 - raises where there are no marks
+        _ = self._day  # raises where there are no marks
         return Notice(
             f"These figures are of the single marks of the registers loaded for {self.area.name}, {self.shown_year}: of all"
             " pupils in them, whatever their age, and of those schools alone whose registers were loaded. They need not equal the"

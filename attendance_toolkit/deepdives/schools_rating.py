@@ -150,7 +150,7 @@ class SchoolsRating(SchoolsRatingData):
         return (
             f"In {phrase(f'{len(some):,} of {len(self.rated()):,} schools', 'schools')} at least one of these groups is not tested"
             " here: it has too few pupils, or its figure is hidden to protect small numbers. With it the colour could only be the"
-            " same or worse; staff of the authority find it in the school's own pack."
+            " same or worse; staff of the authority find a hidden one in the school's own pack."
         )
 
     # -- counts --------------------------------------------------------------------------------------

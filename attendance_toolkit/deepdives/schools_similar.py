@@ -93,7 +93,7 @@ class SchoolsSimilar(SchoolsRating):
     @or_nothing
     def similar_notice(self) -> Notice | Result:
         """Return how similar schools are found."""
-        self._similar  # noqa: B018 - raises where there are too few
+        _ = self._similar  # raises where there are too few
         nearest = phrase(f"{NEAREST} schools", "rule")
         return Notice(
             f"Each school is held beside the {nearest} of its type in {self.area.name} that are most like it in three things: the"
@@ -106,7 +106,7 @@ class SchoolsSimilar(SchoolsRating):
     @or_notice
     def similar_sentences(self) -> Findings | Notice | Result:
         """Return how many schools are clearly above and below those like them."""
-        self._similar  # noqa: B018 - raises where there are too few
+        _ = self._similar  # raises where there are too few
         sentences = []
         for phase in MAIN_PHASES:
             schools = self.of_phase(phase)

@@ -91,7 +91,7 @@ class SchoolsTrend(SchoolsRating):
     def trend_sentences(self) -> Findings | Notice:
         """Return in how many schools absence fell and rose, beside chance, and how many colours changed."""
         self._need_schools()
-        self._changes  # noqa: B018 - raises where there is no year before
+        _ = self._changes  # raises where there is no year before
         # Numbers of these sentences count schools.
         every = [self._phase_sentence(phase) for phase in MAIN_PHASES if self.of_phase(phase)]
         return Findings(tuple(phrase(sentence, "schools") for sentence in every))

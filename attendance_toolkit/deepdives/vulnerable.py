@@ -10,13 +10,14 @@ from attendance_toolkit.deepdives.vulnerable_groups import VulnerableGroupBlocks
 from attendance_toolkit.deepdives.vulnerable_groups_data import LOOKED_AFTER
 from attendance_toolkit.deepdives.vulnerable_looked_after import LookedAfterBlocks
 from attendance_toolkit.deepdives.vulnerable_placements import VulnerablePlacements
-from attendance_toolkit.deepdives.vulnerable_published import VulnerablePublished
+from attendance_toolkit.deepdives.vulnerable_published import CARED_FOR, VulnerablePublished
 from attendance_toolkit.deepdives.vulnerable_support import VulnerableSupport
 from attendance_toolkit.deepdives.vulnerable_waves import VulnerableWaves
 from attendance_toolkit.deepdives.vulnerable_zero import VulnerableZero
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import PageHead, Result, Tile, Tiles
 from attendance_toolkit.presentation.narrative import is_shown, said
+from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.columns import ALL
 from attendance_toolkit.vocabulary.measures import MEASURES
 
@@ -68,11 +69,13 @@ class VulnerableGroups(
             if not is_shown(own):
                 yield empty_tile(about, own, self.shown_year)
                 continue
-            beside = f"All pupils: {said(everybody)}" if is_shown(everybody) else "All pupils: hidden"
-            yield Tile(f"{SHORT[about]} of looked-after children", said(own), beside if self.is_local else "")
+            whom = "All pupils" if self.is_local else "England"
+            beside = f"{whom}: {said(everybody)}" if is_shown(everybody) else f"{whom}: not available"
+            is_compared = self.is_local or self.area.code != ENGLAND
+            yield Tile(f"{SHORT[about]} of looked-after children", said(own), beside if is_compared else "")
 
     def headline(self, about: str) -> tuple[Record | None, Record | None]:
-        """Return a rate of looked-after children, and of all pupils.
+        """Return a rate of looked-after children, and what it is held beside: all pupils, or England's if published.
 
         Raises
         ------
@@ -80,7 +83,7 @@ class VulnerableGroups(
             The inputs have nothing of these children.
         """
         if not self.is_local:
-            return self.published_figure("Children looked after", about), None
+            return self.published_figure(CARED_FOR, about), self.published_figure(CARED_FOR, about, code=ENGLAND)
         return self.figure_of(LOOKED_AFTER, about), self.figure_of((ALL, ALL), about)
 
     def results(self) -> Result:

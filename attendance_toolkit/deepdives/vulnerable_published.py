@@ -24,15 +24,17 @@ from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS
 #: Said wherever a figure of this series stands beside another.
 NOT_COMPARABLE = (
     "These figures count pupils matched between two censuses, rounded to 10; absence of all pupils counts enrolments."
-    " DfE advises against comparing the two."
+    " DfE advises against comparing them."
 )
 SERIES_NAME, CHARACTERISTIC = "social_care", "social_care_group"
 MEASURES = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
+#: DfE's group of looked-after children: those looked after for a year or more.
+CARED_FOR = "CLA 12 months at 31 March"
 #: DfE's groups -> as rows of a table, and in running text.
 PUBLISHED_GROUPS = {
     "CINO at 31 March": ("Children in need", "children in need"),
     "CPPO at 31 March": ("On a child protection plan", "children on a child protection plan"),
-    "CLA 12 months at 31 March": ("Looked after for a year or more", "children looked after for a year or more"),
+    CARED_FOR: ("Looked after for a year or more", "children looked after for a year or more"),
 }
 _GROUPS_NOTE = (
     "Groups are those at the end of March. Children in need leave out those on a child protection plan or looked after. All"

@@ -35,8 +35,10 @@ def synthetic(tmp_path_factory, synthetic_store):
 @pytest.fixture(scope="module")
 def published(tmp_path_factory, shared):
     folder = tmp_path_factory.mktemp("published_pages")
-    bands = str(shared / "data" / "real" / "absence_bands_la_year_group")
-    return _pages(folder, "--area", "Trafford", "--year", "2022/23", "--published", bands)
+    real = shared / "data" / "real"
+    files = [real / "absence_bands_la_year_group", real / "absence_social_care_groups"]
+    given = [text for file in files for text in ("--published", str(file))]
+    return _pages(folder, "--area", "Trafford", "--year", "2022/23", *given)
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -62,3 +64,15 @@ def test_the_published_page_says_what_the_figures_say(published, browser):
     assert "(72 severe absentees after 64 the year before), not clearly different" in text
     assert "Severe absence falls in primary schools and rises in secondary schools: cannot tell." in text
     page.close()
+
+
+def test_the_published_page_of_vulnerable_groups_says_what_it_must_not_be_held_against(published, browser):
+    """DfE's file of children in need, on protection plans and looked after; its pages pass the gate with all their notes."""
+    page = browser.new_page()
+    page.goto(next(published.rglob("vulnerable_groups/index.html")).as_uri())
+    text = page.inner_text("main")
+    assert "DfE advises against comparing them." in text
+    assert "children looked after for a year or more missed 10.1% of their sessions" in text
+    tile = page.get_by_text("Overall absence of looked-after children").locator("..").inner_text()
+    assert "10.1%" in tile
+    assert "England: 8.3%" in tile

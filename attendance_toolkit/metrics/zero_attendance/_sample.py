@@ -125,7 +125,7 @@ def draw_sample(listed: pd.DataFrame, share: Fraction, seed: int | str, *, at_le
     drawn = np.zeros(len(listed), dtype=bool)
     for name, number in zip(names, places, strict=True):
         drawn[[position for _, position in sorted(members[name])[:number]]] = True
-    return Draw(drawn, {name: pair for name, *pair in zip(names, sizes, places, strict=True)})  # type: ignore[misc]
+    return Draw(drawn, dict(zip(names, zip(sizes, places, strict=True), strict=True)))
 
 
 def digest_of(upns: Iterable[int], laestabs: Iterable[int]) -> str:
