@@ -124,6 +124,24 @@ page.similar_table("Secondary")
 page.similar_table("Special")
 
 # %% [markdown]
+# ## Year groups within schools
+
+# %%
+page.year_group_sentences()
+
+# %%
+page.year_group_table()
+
+# %%
+page.school_year_groups_table("Primary")
+
+# %%
+page.school_year_groups_table("Secondary")
+
+# %%
+page.school_year_groups_table("Special")
+
+# %% [markdown]
 # ## Reasons for absence
 
 # %% tags=["keep_output", "nbval-check-output"]

@@ -90,6 +90,21 @@ page.change_sentences()
 # %%
 page.phase_groups_table()
 
+# %% [markdown]
+# ## Beside England
+
+# %% tags=["keep_output", "nbval-check-output"]
+page.england_sentences()
+
+# %%
+page.england_table()
+
+# %%
+page.england_missing()
+
+# %% [markdown]
+# ## Needs that come together
+
 # %%
 page.together_table()
 

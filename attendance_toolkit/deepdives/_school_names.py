@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -51,6 +52,10 @@ class SchoolNames:
         if not name:
             return f"LAESTAB {laestab} (name not known)"
         return f"{name} (LAESTAB {laestab}; another has this name)" if self._count[name] > 1 else name
+
+    def sorted_rows(self, rows: Iterable[tuple[Mapping[str, Any], bool]]) -> list[tuple[Mapping[str, Any], bool]]:
+        """Return rows of schools and what is known of each, by the names of the schools."""
+        return sorted(rows, key=lambda one: (self.of_school(str(one[0]["laestab"])), str(one[0]["laestab"])))
 
     def told(self, laestab: str) -> str:
         """Return a school's name, its numbers noted for the gate as no count of pupils."""

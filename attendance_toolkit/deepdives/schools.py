@@ -12,6 +12,7 @@ from attendance_toolkit.deepdives.schools_rating_findings import SchoolsRatingFi
 from attendance_toolkit.deepdives.schools_reasons import SchoolsReasons
 from attendance_toolkit.deepdives.schools_similar import SchoolsSimilar
 from attendance_toolkit.deepdives.schools_trend import SchoolsTrend
+from attendance_toolkit.deepdives.schools_year_groups import SchoolsYearGroups
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.presentation.blocks import Notice, PageHead, Result, Tile, Tiles
 from attendance_toolkit.vocabulary.columns import MAIN_PHASES
@@ -33,6 +34,7 @@ class Schools(
     SchoolsRatingFindings,
     SchoolsTrend,
     SchoolsSimilar,
+    SchoolsYearGroups,
     SchoolsReasons,
     SchoolsDays,
     SchoolsMeetings,

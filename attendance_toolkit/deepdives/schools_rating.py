@@ -9,6 +9,7 @@ from functools import cached_property
 
 from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import derived_from, statistic_row
+from attendance_toolkit.deepdives._national import series_said
 from attendance_toolkit.deepdives._shared import or_nothing, rate_of
 from attendance_toolkit.deepdives.schools_data import kind_words, or_notice, schools_words
 from attendance_toolkit.deepdives.schools_rating_data import (
@@ -30,7 +31,6 @@ from attendance_toolkit.vocabulary.columns import MAIN_PHASES
 from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.rounding import show_number
 from attendance_toolkit.vocabulary.rule_schemes import ALL_PUPILS, Level
-from attendance_toolkit.vocabulary.series import SERIES
 
 #: Groups of a rating in running text, and in a cell.
 GROUP_SAID = {
@@ -261,7 +261,7 @@ class SchoolsRating(SchoolsRatingData):
         if not by_series:
             return f"There is no national figure for {kind_words(phase)} in {self.shown_year}."
         parts = [
-            f"{sentence_list([self.group_said(group) for group in held])} from {_series_said(series)}"
+            f"{sentence_list([self.group_said(group) for group in held])} from {series_said(series)}"
             for series, held in by_series.items()
         ]
         caution = (
@@ -404,8 +404,3 @@ def _band(level: Level, unit: str) -> str:
     if high is not None:
         return f"{show_value(high, unit)} or less" if level.has_high else f"below {show_value(high, unit)}"
     return "any difference"
-
-
-def _series_said(series: str) -> str:
-    known = SERIES.get(series)
-    return known.label if known is not None else "the authority's own file"

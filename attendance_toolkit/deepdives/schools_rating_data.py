@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 
 from attendance_toolkit.deepdives._base import derived_table, exact_table
 from attendance_toolkit.deepdives._contrasts import counts_symbol, derived_from, statistic_row
+from attendance_toolkit.deepdives._national import national_figures, national_frame, national_rows, shown_comparator
 from attendance_toolkit.deepdives._shared import MAIN_COUNTS, Lookup, Record
 from attendance_toolkit.deepdives.schools_data import EVERYBODY, KEYS, SchoolsData
 from attendance_toolkit.disclosure.release import ExactTable
@@ -24,7 +24,7 @@ from attendance_toolkit.metrics.absence import (
     persistent_absence_rate,
     with_contributors,
 )
-from attendance_toolkit.metrics.group_comparators import Comparator, Comparators, comparator_of, comparators_for
+from attendance_toolkit.metrics.group_comparators import Comparator, Comparators, comparator_of
 from attendance_toolkit.metrics.overview import by_characteristic
 from attendance_toolkit.metrics.rating import RATING_GROUPS
 from attendance_toolkit.metrics.school_rating import CELL_COLUMNS, SchoolRating, rate_schools
@@ -32,7 +32,6 @@ from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.funnel import Funnel, funnel
 from attendance_toolkit.presentation.formats import is_missing, records
 from attendance_toolkit.presentation.narrative import is_shown
-from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.columns import ALL, MAIN_PHASES
 from attendance_toolkit.vocabulary.rule_schemes import Scheme
 
@@ -119,40 +118,15 @@ class SchoolsRatingData(SchoolsData):
     @exact_table
     def national(self) -> ExactTable:
         """National attendance of each group and phase, this year's and last year's: published, or the authority's own."""
-        rows = []
-        for year in (self.year_before, self.year):
-            for (phase, group), one in self._comparators(year).items():
-                characteristic, level = RATING_GROUPS[group] or (ALL, ALL)
-                rows.append(
-                    {
-                        "series": one.series,
-                        "dataset": "national_attendance",
-                        "area_code": ENGLAND,
-                        "academic_year": year,
-                        "phase": phase,
-                        "characteristic": characteristic,
-                        "level": level,
-                        **statistic_row("attendance_rate", Estimate(float(one.attendance))),
-                        "decimals": one.decimals,
-                        "source": one.source,
-                    }
-                )
+        rows = [row for year in (self.year_before, self.year) for row in national_rows(self._comparators(year), year)]
         if not rows:
             raise NoDataError(
                 f"There is no national attendance of any group for {self.shown_year} to hold schools against."
             )
-        frame = pd.DataFrame(rows)
-        return self.inputs.published_table(frame.assign(decimals=frame["decimals"].astype("Int64")))
+        return self.inputs.published_table(national_frame(rows))
 
     def _comparators(self, year: int) -> Comparators:
-        published = self.inputs.published
-        found = published.select([ENGLAND]) if published is not None else None
-        return comparators_for(
-            year,
-            rates=None if found is None else found.rates,
-            cells=None if found is None else found.cells,
-            groups=self.scheme.groups,
-        )
+        return national_figures(self.inputs, year, self.scheme.groups)
 
     @derived_table
     def ratings(self) -> ProtectedTable:
@@ -174,9 +148,9 @@ class SchoolsRatingData(SchoolsData):
             return statistic_row("rate_gap", None, symbol, **groups)
         if not possible or enrolments < self.scheme.minimum_cohort:
             return statistic_row("rate_gap", None, "z", **groups)
-        value = 1 - Fraction(int(missed), int(possible)) - one.attendance
+        value = 1 - Fraction(int(missed), int(possible)) - one.share
         ends = [
-            math.nan if is_missing(record[end]) else 1 - float(record[end]) - float(one.attendance)
+            math.nan if is_missing(record[end]) else 1 - float(record[end]) - float(one.share)
             for end in ("upper", "lower")
         ]
         return statistic_row("rate_gap", Estimate(float(value), *ends), **groups)
@@ -218,12 +192,8 @@ class SchoolsRatingData(SchoolsData):
         """The national figures as they are shown, by year."""
         found: dict[int, Comparators] = {}
         for row in records(self.national):
-            year, phase, group = int(row["academic_year"]), str(row["phase"]), group_of(row)
-            decimals = None if is_missing(row["decimals"]) else int(row["decimals"])
-            one = Comparator(
-                phase, group, year, published_share(row), str(row["series"]), str(row["source"]), decimals, year
-            )
-            found.setdefault(year, {})[phase, group] = one
+            one = shown_comparator(row)
+            found.setdefault(one.academic_year, {})[one.phase, one.group] = one
         return found
 
     def comparator(self, phase: str, group: str, year: int = 0) -> Comparator | None:
@@ -322,18 +292,6 @@ def group_of(row: Mapping[str, Any]) -> str:
     if row["level"] == ALL:
         return ALL_GROUP
     return _GROUP_LEVELS.get((str(row["characteristic"]), str(row["level"])), "")
-
-
-def published_share(row: Record) -> Fraction:
-    """Return a published share as printed, where its decimals are known.
-
-    >>> published_share({"rate": 0.9454, "decimals": 2}), published_share({"rate": 0.25, "decimals": None})
-    (Fraction(4727, 5000), Fraction(1, 4))
-    """
-    decimals = row.get("decimals")
-    if is_missing(decimals):
-        return Fraction(repr(float(row["rate"])))
-    return Fraction(Decimal(repr(float(row["rate"]) * 100)).quantize(Decimal(1).scaleb(-int(str(decimals))))) / 100
 
 
 def _pair(group: str) -> dict[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from attendance_toolkit.deepdives._base import derived_table, exact_table
-from attendance_toolkit.deepdives._contrasts import counts_symbol, derived_from, statistic_row
-from attendance_toolkit.deepdives._shared import Lookup, Record, or_nothing, rate_of
+from attendance_toolkit.deepdives._contrasts import derived_from
+from attendance_toolkit.deepdives._school_funnels import LIMITS_NOTE, SchoolFunnels, centre_rows, school_funnels
+from attendance_toolkit.deepdives._shared import Lookup, or_nothing, rate_of
 from attendance_toolkit.deepdives.schools_data import (
     KEYS,
     SchoolsData,
@@ -19,8 +19,6 @@ from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.absence import reason_rates, with_contributors
-from attendance_toolkit.models.estimate import Estimate
-from attendance_toolkit.models.funnel import Funnel, funnel
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.formats import records, source_of
 from attendance_toolkit.vocabulary.columns import MAIN_PHASES, REASON_COLUMNS
@@ -29,8 +27,6 @@ from attendance_toolkit.vocabulary.register_codes import REASON_LABELS
 
 #: Reasons looked at by school: the most frequent, and those a school or the authority acts on.
 REASONS = ("auth_illness", "unauth_holiday", "unauth_other")
-#: With fewer schools of a type, how much they differ cannot be told.
-FEWEST_SCHOOLS = 8
 _BEHIND = tuple(f"{kind}_{reason}" for kind in ("enrolments", "square") for reason in REASONS)
 _COUNTS = ("enrolments", "sessions_possible", "sessions_authorised", "sessions_unauthorised", *REASON_COLUMNS, *_BEHIND)
 _TOO_FEW = "Reasons of absence need more schools of one school type with figures that can be shown."
@@ -53,35 +49,14 @@ class SchoolsReasons(SchoolsData):
         return self.inputs.local_table(with_contributors(rows, cells, KEYS))
 
     @cached_property
-    def _reason_funnels(self) -> dict[tuple[str, str], tuple[tuple[Record, ...], Funnel]]:
-        """The schools of a type that can be shown for a reason, with limits widened for what schools differ by."""
-        shown: dict[tuple[str, str], list[Record]] = {}
-        for record in records(self.school_reasons):
-            if not counts_symbol(record):
-                shown.setdefault((str(record["phase"]), str(record["reason"])), []).append(record)
-        found = {}
-        for key, rows in shown.items():
-            events, trials = ([float(row[name]) for row in rows] for name in ("numerator", "denominator"))
-            if len(rows) >= FEWEST_SCHOOLS and 0 < sum(events) < sum(trials) and min(trials) > 0:
-                found[key] = (tuple(rows), funnel(events, trials))
-        return found
+    def _reason_funnels(self) -> SchoolFunnels:
+        return school_funnels(records(self.school_reasons), "reason")
 
     @derived_table
     def reason_centres(self) -> ProtectedTable:
         """Share of possible sessions missed for a reason in all schools of a type that can be shown, together."""
-        rows: list[dict[str, Any]] = [
-            statistic_row("reason_rate", Estimate(model.centre), academic_year=self.year, phase=phase, reason=reason)
-            for (phase, reason), (_, model) in self._reason_funnels.items()
-        ]
+        rows = centre_rows(self._reason_funnels, "reason_rate", "reason", self.year)
         return derived_from(rows, self.school_reasons, nothing=_TOO_FEW)
-
-    def _apart(self, phase: str, reason: str) -> list[tuple[Record, bool]]:
-        """Return the schools outside the limits for a reason, and whether they are above them."""
-        rows, model = self._reason_funnels.get((phase, reason), ((), None))
-        if model is None:
-            return []
-        places = zip(rows, model.is_outside_95, model.rate, strict=True)
-        return [(row, bool(rate > model.centre)) for row, is_out, rate in places if is_out]
 
     # -- blocks --------------------------------------------------------------------------------------
 
@@ -100,14 +75,14 @@ class SchoolsReasons(SchoolsData):
     def _phase_reasons(self, phase: str) -> str:
         parts = []
         for reason in REASONS:
-            if (phase, reason) not in self._reason_funnels:
+            funnel = self._reason_funnels.get((phase, reason))
+            if funnel is None:
                 continue
-            rows, _ = self._reason_funnels[phase, reason]
-            apart = self._apart(phase, reason)
+            apart = funnel.apart()
             above = sum(is_above for _, is_above in apart)
             parts.append(
                 f"{_reason_said(reason)}: {number_words(above)} above and {number_words(len(apart) - above)} below, of"
-                f" {schools_words(len(rows))}"
+                f" {schools_words(len(funnel.rows))}"
             )
         return f"{phase} schools outside the limits, by reason: {'; '.join(parts)}."
 
@@ -117,8 +92,8 @@ class SchoolsReasons(SchoolsData):
         centres = Lookup(self.reason_centres, ["phase", "reason"])
         rows: list[Row] = []
         for reason in REASONS:
-            apart = sorted(self._apart(phase, reason), key=lambda one: self.names.of_school(str(one[0]["laestab"])))
-            for record, is_above in apart:
+            funnel = self._reason_funnels.get((phase, reason))
+            for record, is_above in self.names.sorted_rows(funnel.apart() if funnel else []):
                 cells = (
                     rate_of(record),
                     rate_of(centres(phase=phase, reason=reason)),
@@ -144,10 +119,8 @@ class SchoolsReasons(SchoolsData):
 
     def _reason_notes(self, phase: str) -> tuple[str, ...]:
         return (
-            "Above and below: outside 95% limits that are widened for what schools of the type differ by, so that about one school"
-            " in ten would lie outside for each reason where schools differ in the ordinary way. Schools record the same absence"
-            f" with different codes, which may be all the difference. {phase} schools that are not listed lie within the"
-            " limits, or their figures are hidden.",
+            f"{LIMITS_NOTE.format(what='reason')} Schools record the same absence with different codes, which may be all the"
+            f" difference. {phase} schools that are not listed lie within the limits, or their figures are hidden.",
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from attendance_toolkit.deepdives._results import result_row, table_results
 from attendance_toolkit.deepdives._shared import DEFINITIONS, HEADLINE, SHORT, Record, empty_tile, page_head
+from attendance_toolkit.deepdives.vulnerable_england import VulnerableEngland
 from attendance_toolkit.deepdives.vulnerable_groups import VulnerableGroupBlocks
 from attendance_toolkit.deepdives.vulnerable_groups_data import LOOKED_AFTER
 from attendance_toolkit.deepdives.vulnerable_looked_after import LookedAfterBlocks
@@ -36,6 +37,7 @@ _RESULTS = {
 
 class VulnerableGroups(
     VulnerableGroupBlocks,
+    VulnerableEngland,
     LookedAfterBlocks,
     VulnerableWaves,
     VulnerablePlacements,

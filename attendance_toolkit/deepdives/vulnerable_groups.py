@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attendance_toolkit.deepdives._contrasts import derived_from
-from attendance_toolkit.deepdives._shared import SHORT, Record, count_of, or_nothing, rate_of
+from attendance_toolkit.deepdives._shared import SHORT, Record, capital, count_of, or_nothing, rate_of
 from attendance_toolkit.deepdives.vulnerable_data import HIDDEN, or_notice
 from attendance_toolkit.deepdives.vulnerable_groups_data import (
     ALL_PUPILS,
@@ -165,7 +165,7 @@ class VulnerableGroupBlocks(VulnerableGroupsData):
                 hidden.append(WORDS[group])
                 continue
             text = (
-                f"{_capital(WORDS[group])} missed {figure_words(absence)} of their sessions ({interval_words(absence)}),"
+                f"{capital(WORDS[group])} missed {figure_words(absence)} of their sessions ({interval_words(absence)}),"
                 f" {compared_with(absence, everybody, 'all pupils')}."
             )
             if is_shown(persistent):
@@ -312,7 +312,3 @@ def _why(before: Record | None, after: Record | None) -> str:
     """Return the symbol that stands for a change that cannot be told."""
     found = {str((record or {}).get("symbol") or ("x" if record is None else "")) for record in (before, after)}
     return next(symbol for symbol in ("c", "x", "z", "") if symbol in found) or "x"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

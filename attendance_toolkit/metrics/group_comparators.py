@@ -11,7 +11,7 @@ import pandas as pd
 
 from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import show_academic_year
-from attendance_toolkit.vocabulary.columns import ALL, MAIN_PHASES
+from attendance_toolkit.vocabulary.columns import ALL, ALL_SCHOOLS, MAIN_PHASES
 from attendance_toolkit.vocabulary.comparators import comparators
 from attendance_toolkit.vocabulary.group_comparators import (
     OWN_DATASET,
@@ -25,6 +25,18 @@ from attendance_toolkit.vocabulary.series_breaks import series_breaks
 
 #: Series of full-year national figures, the one local figures are comparable with first.
 _SERIES = ("census", "attendance")
+#: Measure asked for -> measures of published rates that give it.
+_PUBLISHED_MEASURES = {
+    "attendance_rate": ("overall_absence_rate", "attendance_rate"),
+    "persistent_absence_rate": ("persistent_absence_rate",),
+    "severe_absence_rate": ("severe_absence_rate",),
+}
+#: Measure asked for -> counts of published cells: what is counted, and of what; attendance is what absence leaves.
+_COUNTS_OF = {
+    "attendance_rate": (("sessions_authorised", "sessions_unauthorised"), "sessions_possible"),
+    "persistent_absence_rate": (("persistent_absentees",), "enrolments"),
+    "severe_absence_rate": (("severe_absentees",), "enrolments"),
+}
 #: Datasets whose national rows are full-year counts of all pupils, or of the pupils of one group.
 _COUNTED = ("annual_geography", "absence_by_characteristic")
 _TOOLKIT, _RATES, _COUNTS, _OWN = range(4)
@@ -36,7 +48,7 @@ _OTHERS = ("nc_year", "sex")
 
 @dataclass(frozen=True)
 class Comparator:
-    """National attendance of one group in one phase.
+    """National attendance of one group in one phase, or its persistent or severe absence if that was asked for.
 
     Attributes
     ----------
@@ -44,8 +56,8 @@ class Comparator:
         The group it is of, as rule schemes name it.
     academic_year
         Its own year, which may be another than the one asked for (``nearest_year``).
-    attendance
-        Share, 0 to 1, exact: from counts where they are published, else the percentage as printed.
+    share
+        The figure, 0 to 1, exact: from counts where they are published, else the percentage as printed.
     series
         "census", "attendance" or "own" (the authority's own file).
     decimals
@@ -57,7 +69,7 @@ class Comparator:
     phase: str
     group: str
     academic_year: int
-    attendance: Fraction
+    share: Fraction
     series: str
     source: str
     decimals: int | None = None
@@ -65,7 +77,7 @@ class Comparator:
 
     @property
     def rounding(self) -> Fraction:
-        """How far the true share may lie from ``attendance`` by rounding; 0 if it is not rounded."""
+        """How far the true share may lie from ``share`` by rounding; 0 if it is not rounded."""
         return Fraction(0) if self.decimals is None else Fraction(1, 200 * 10**self.decimals)
 
     @property
@@ -93,12 +105,13 @@ def comparators_for(
     *,
     rates: pd.DataFrame | None = None,
     cells: pd.DataFrame | None = None,
+    measure: str = "attendance_rate",
     groups: Sequence[str] = tuple(RATING_GROUPS),
     phases: Sequence[str] = MAIN_PHASES,
     one_series: bool = False,
     nearest_year: bool = False,
 ) -> Comparators:
-    """Return the national attendance of each phase and group for a year; a group without one is not in it.
+    """Return the national attendance (or another measure) of each phase and group for a year, of those that have one.
 
     An authority's own file comes first, then published files (counts before percentages), then the toolkit's reference
     values. Of the two series the census is taken where it has the group: local figures are made by its rules. A group that
@@ -109,6 +122,10 @@ def comparators_for(
     rates, cells
         Rows of published files (``Published.rates``, ``Published.cells``) with those of England, and of the authority's
         own file of national figures; None for none.
+    measure
+        "attendance_rate", "persistent_absence_rate" or "severe_absence_rate".
+    phases
+        Of the three school types, and "All schools", of these together.
     one_series
         All groups of a phase in one series: the first that has all the groups any series has; where none does, each its own.
     nearest_year
@@ -124,13 +141,13 @@ def comparators_for(
     enrolments: a figure of them comes from the authority's own file alone.
 
     >>> found = comparators_for(202324)
-    >>> {group: (found["Primary", group].series, float(found["Primary", group].attendance)) for group in ("All pupils", "FSM")}
+    >>> {group: (found["Primary", group].series, float(found["Primary", group].share)) for group in ("All pupils", "FSM")}
     {'All pupils': ('census', 0.9447), 'FSM': ('attendance', 0.919)}
     >>> ("Special", "EHCP") in found, ("Primary", "Children with a social worker") in found
     (False, False)
     """
     known: dict[tuple[str, str, str, int], tuple[int, Comparator]] = {}
-    for rank, one in _candidates(rates, cells):
+    for rank, one in _candidates(rates, cells, measure):
         if one.phase in phases and one.group in groups:
             key = (one.phase, one.group, one.series, one.academic_year)
             if key not in known or rank > known[key][0]:
@@ -173,22 +190,30 @@ def _one_series(known: Sequence[Comparator], year: int, nearest_year: bool) -> s
 # --- where figures come from ---------------------------------------------------------------------------
 
 
-def _candidates(rates: pd.DataFrame | None, cells: pd.DataFrame | None) -> Iterator[tuple[int, Comparator]]:
-    for row in national_attendance():
-        yield (
-            _TOOLKIT,
-            Comparator(row.phase, row.group, row.academic_year, row.attendance, row.series, row.source, row.decimals),
-        )
-    yield from _of_rates(comparators([ENGLAND]), _TOOLKIT, "source")
+def _candidates(
+    rates: pd.DataFrame | None, cells: pd.DataFrame | None, measure: str
+) -> Iterator[tuple[int, Comparator]]:
+    yield from _of_toolkit(measure)
+    yield from _of_rates(comparators([ENGLAND]), measure, _TOOLKIT, "source")
     if rates is not None and len(rates):
-        yield from _of_rates(rates[rates["dataset"] != OWN_DATASET], _RATES, "source_file")
-        yield from _of_own(rates[rates["dataset"] == OWN_DATASET])
+        yield from _of_rates(rates[rates["dataset"] != OWN_DATASET], measure, _RATES, "source_file")
+        yield from _of_own(rates[rates["dataset"] == OWN_DATASET], measure)
     if cells is not None and len(cells):
-        yield from _of_cells(cells)
+        yield from _of_cells(cells, measure)
+
+
+def _of_toolkit(measure: str) -> Iterator[tuple[int, Comparator]]:
+    for row in national_attendance():
+        share = {"attendance_rate": row.attendance, "persistent_absence_rate": row.persistent_absence}.get(measure)
+        if share is not None:
+            yield (
+                _TOOLKIT,
+                Comparator(row.phase, row.group, row.academic_year, share, row.series, row.source, row.decimals),
+            )
 
 
 def _national(rows: pd.DataFrame) -> pd.DataFrame:
-    keep = (rows["area_code"] == ENGLAND) & (rows["period"] == "year") & rows["phase"].isin(MAIN_PHASES)
+    keep = (rows["area_code"] == ENGLAND) & (rows["period"] == "year") & rows["phase"].isin([*MAIN_PHASES, ALL_SCHOOLS])
     for name in _OTHERS:
         keep &= rows[name] == ALL
     return rows[keep]
@@ -205,31 +230,35 @@ def _group_of(row: dict[str, Any]) -> str | None:
     return None
 
 
-def _of_rates(rows: pd.DataFrame, rank: int, source: str) -> Iterator[tuple[int, Comparator]]:
+def _of_rates(rows: pd.DataFrame, measure: str, rank: int, source: str) -> Iterator[tuple[int, Comparator]]:
     rows = _national(rows)
-    keep = rows["series"].isin(_SERIES) & rows["measure"].isin(["overall_absence_rate", "attendance_rate"])
+    keep = rows["series"].isin(_SERIES) & rows["measure"].isin(_PUBLISHED_MEASURES[measure])
     # Attendance of the attendance series is a figure of its own; elsewhere it is what absence leaves.
     rows = rows[keep & rows["rate"].notna()].sort_values("measure", kind="stable")
     for row in _records(rows):
         group = _group_of(row)
         if group is not None:
-            yield rank, _comparator(row, group, _attendance(row), row["series"], str(row[source]))
+            yield rank, _comparator(row, group, _figure(row), row["series"], str(row[source]))
 
 
-def _of_cells(cells: pd.DataFrame) -> Iterator[tuple[int, Comparator]]:
+def _of_cells(cells: pd.DataFrame, measure: str) -> Iterator[tuple[int, Comparator]]:
+    parts, whole = _COUNTS_OF[measure]
+    if not {*parts, whole} <= set(cells.columns):
+        return
     rows = _national(cells[cells["dataset"].isin(_COUNTED)])
-    counts = ["sessions_possible", "sessions_authorised", "sessions_unauthorised"]
-    for row in _records(rows[rows[counts].notna().all(axis=1)]):
-        possible, *missed = (int(row[name]) for name in counts)
+    for row in _records(rows[rows[[*parts, whole]].notna().all(axis=1)]):
+        of, counted = int(row[whole]), sum(int(row[name]) for name in parts)
         group = _group_of(row)
-        if group is not None and possible:
-            share = 1 - Fraction(sum(missed), possible)
+        if group is not None and of:
+            share = Fraction(counted, of)
+            share = 1 - share if measure == "attendance_rate" else share
             yield _COUNTS, _comparator(row | {"decimals": None}, group, share, row["series"], str(row["source_file"]))
 
 
-def _of_own(rows: pd.DataFrame) -> Iterator[tuple[int, Comparator]]:
+def _of_own(rows: pd.DataFrame, measure: str) -> Iterator[tuple[int, Comparator]]:
+    rows = rows[rows["measure"].isin(_PUBLISHED_MEASURES[measure])]
     for row in _records(rows[rows["rate"].notna()]):
-        yield _OWN, _comparator(row, row["characteristic_level"], _attendance(row), OWN_SERIES, str(row["source_file"]))
+        yield _OWN, _comparator(row, row["characteristic_level"], _figure(row), OWN_SERIES, str(row["source_file"]))
 
 
 def _comparator(row: dict[str, Any], group: str, share: Fraction, series: str, source: str) -> Comparator:
@@ -238,9 +267,9 @@ def _comparator(row: dict[str, Any], group: str, share: Fraction, series: str, s
     return Comparator(row["phase"], group, int(row["academic_year"]), share, series, source, places)
 
 
-def _attendance(row: dict[str, Any]) -> Fraction:
-    """Return the attendance of a rate of attendance, or what one of overall absence leaves."""
-    return _share(row) if row["measure"] == "attendance_rate" else 1 - _share(row)
+def _figure(row: dict[str, Any]) -> Fraction:
+    """Return the exact share of a rate; of overall absence what it leaves, which is attendance."""
+    return 1 - _share(row) if row["measure"] == "overall_absence_rate" else _share(row)
 
 
 def _share(row: dict[str, Any]) -> Fraction:

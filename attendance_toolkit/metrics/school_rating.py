@@ -327,7 +327,7 @@ def _differences(
         elif national is None:
             untested[group] = NO_NATIONAL
         else:
-            tested[group] = 100 * (_attendance(row) - national.attendance)
+            tested[group] = 100 * (_attendance(row) - national.share)
     return tested, untested
 
 

@@ -1,4 +1,4 @@
-"""National attendance of groups of pupils by phase, against which a rating holds the groups of a school."""
+"""National attendance of groups of pupils by phase, against which the groups of a school or an area are held."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ RATING_GROUPS: dict[str, tuple[str, str] | None] = {
     "FSM": ("fsm_eligible", "FSM eligible"),
     "Children with a social worker": ("social_worker", "Yes"),
 }
+#: All groups an authority may give national figures of: those of a rating, and those of the page on vulnerable groups.
+COMPARED_GROUPS: dict[str, tuple[str, str] | None] = RATING_GROUPS | {
+    "Looked-after children": ("looked_after", "Yes"),
+    "Children on a child protection plan": ("protection_plan", "Yes"),
+    "Young carers": ("young_carer", "Yes"),
+}
 #: Groups whose published figures count pupils matched between two censuses, which DfE advises against comparing with the
 #: enrolments of the absence statistics: no figure of them is in the toolkit, an authority may give its own.
-PUPIL_BASED = ("Children with a social worker",)
+PUPIL_BASED = ("Children with a social worker", "Looked-after children", "Children on a child protection plan")
 #: Dataset of an authority's own file of such figures, and series of its rows.
 OWN_DATASET, OWN_SERIES = "group_comparators", "own"
 
@@ -34,7 +40,9 @@ class NationalAttendance:
     attendance
         Share, 0 to 1: from published counts, else the percentage as printed.
     decimals
-        Decimals of the printed percentage; None where counts give it.
+        Decimals of the printed percentages; None where counts give them.
+    persistent_absence
+        Share of enrolments, 0 to 1, as printed; None where the source has none.
     """
 
     series: str
@@ -44,6 +52,7 @@ class NationalAttendance:
     attendance: Fraction
     decimals: int | None
     source: str
+    persistent_absence: Fraction | None = None
 
 
 @cache
@@ -69,4 +78,5 @@ def _row(row: dict[str, str]) -> NationalAttendance:
         share,
         int(row["decimals"]) if row["decimals"] else None,
         row["source"],
+        Fraction(row["persistent_absence"]) / 100 if row["persistent_absence"] else None,
     )

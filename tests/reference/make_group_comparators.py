@@ -23,6 +23,7 @@ COLUMNS = (
     "sessions_possible",
     "sessions_missed",
     "attendance",
+    "persistent_absence",
     "decimals",
     "source",
 )
@@ -54,16 +55,20 @@ def rows(shared: Path) -> list[tuple[object, ...]]:
             group, phase = GROUPS.get(row["characteristic_breakdown"]), PHASES.get(row["school_type"])
             if group and phase and int(row["time_period"]) >= FIRST_YEAR:
                 counts = (int(row["sess_possible"]), int(row["sess_overall"]))
-                found.append(("census", int(row["time_period"]), phase, group, *counts, "", "", CENSUS_SOURCE))
+                found.append(("census", int(row["time_period"]), phase, group, *counts, "", "", "", CENSUS_SOURCE))
     with (shared / TABLE).open(encoding="utf-8-sig", newline="") as handle:
         for row in csv.DictReader(handle):
             group, text = PRINTED.get(row["characteristic"]), row["national_attendance_2023_24"]
             if group and text and row["phase"] in list(PHASES.values()):
-                # Printed with one decimal; the table of the shared folder pads it.
-                shown = text.removesuffix("0") if text.count(".") and len(text.partition(".")[2]) == 2 else text
-                found.append(("attendance", 202324, row["phase"], group, "", "", shown, 1, PRINTED_SOURCE))
+                shown = (_as_printed(text), _as_printed(row["national_pa_2023_24"]))
+                found.append(("attendance", 202324, row["phase"], group, "", "", *shown, 1, PRINTED_SOURCE))
     order = list(GROUPS.values())
     return sorted(found, key=lambda row: (row[1], str(row[2]), order.index(str(row[3]))))
+
+
+def _as_printed(text: str) -> str:
+    """Return a percentage with its one decimal: the table of the shared folder pads it."""
+    return text.removesuffix("0") if len(text.partition(".")[2]) == 2 else text
 
 
 def table(shared: Path) -> str:

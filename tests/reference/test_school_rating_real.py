@@ -77,6 +77,9 @@ def test_the_toolkits_groups_of_2023_24_are_the_printed_national_columns(table_2
         if key[1] != "All pupils"
     }
     assert {key: row.attendance for key, row in known.items()} == printed
+    assert {key: row.persistent_absence for key, row in known.items()} == {
+        key: Fraction(row["national_pa_2023_24"]) / 100 for key, row in table_2.items() if key[1] != "All pupils"
+    }
     assert {(row.series, row.decimals) for row in known.values()} == {("attendance", 1)}
 
 
@@ -111,9 +114,32 @@ def test_groups_of_2016_17_are_dfes_percentages(shared):
     # The file itself, read as a published one, gives the same fractions.
     read = read_published([file])
     assert {
-        key: (one.attendance, one.series)
-        for key, one in comparators_for(201617, cells=read.cells, rates=read.rates).items()
+        key: (one.share, one.series) for key, one in comparators_for(201617, cells=read.cells, rates=read.rates).items()
     } == {(row.phase, row.group): (row.attendance, "census") for row in known}
+
+
+@pytest.mark.parametrize("layout", ["2018", "2019"])
+def test_persistent_absence_of_groups_of_2016_17_is_dfes_percentage(shared, layout):
+    folder = shared / "data/real/absence_annual_characteristics"
+    names = {"Total": "All pupils", "FSM_eligible": "FSM", "SEN_provision_Statement_or_EHCP": "EHCP",
+             "SEN_provision_SEN_Support": "SEN Support"}  # fmt: skip
+    types = {"Total": "All schools", "State-funded primary": "Primary", "State-funded secondary": "Secondary",
+             "Special": "Special"}  # fmt: skip
+    with (folder / "absence_natcharacteristics_201617_layout2018.csv").open(encoding="utf-8-sig", newline="") as handle:
+        printed = {(types[row["school_type"]], names[row["characteristic"]]): row
+                   for row in csv.DictReader(handle) if row["year"] == "201617" and row["characteristic"] in names}  # fmt: skip
+    read = read_published([folder / f"absence_natcharacteristics_201617_layout{layout}.csv"])
+    found = comparators_for(
+        201617, cells=read.cells, rates=read.rates, measure="persistent_absence_rate", phases=tuple(types.values())
+    )
+    assert set(found) == set(printed)
+    assert len(printed) == 16
+    for key, one in found.items():
+        # Published counts are rounded to 5, percentages come from the unrounded ones.
+        by_counts = 250 * (1 + one.share) / int(printed[key]["enrolments"])
+        percent = Fraction(printed[key]["enrolments_pa_10_exact_percent"])
+        assert abs(100 * one.share - percent) <= Fraction(1, 20) + by_counts, key
+        assert (one.series, one.decimals) == ("census", None)
 
 
 # --- schools of Greater Manchester, 2018/19 ------------------------------------------------------------

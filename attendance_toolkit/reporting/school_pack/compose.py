@@ -76,7 +76,7 @@ class PackComposer:
 
     @cached_property
     def _nationals(self) -> dict[tuple[str, str], Fraction]:
-        return {key: one.attendance for key, one in self._ratings.comparators.items()}
+        return {key: one.share for key, one in self._ratings.comparators.items()}
 
     def pupils_of(self, schools: Iterable[int]) -> set[int]:
         """Return the pseudonyms of the pupils that the packs of some schools name."""

@@ -110,7 +110,7 @@ class Ratings:
             group,
             f"{rated.enrolments[group]:,}",
             percent_text(100 * rated.attendance[group], 2),
-            percent_text(100 * national.attendance, 2),
+            percent_text(100 * national.share, 2),
             points_text(rated.differences[group], 2),
             level.name if level is not None else NO_FIGURE,
             f"{SERIES[national.series].label if national.series in SERIES else national.series},"

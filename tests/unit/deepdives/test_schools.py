@@ -22,6 +22,7 @@ from attendance_toolkit.deepdives.schools_rating_findings import SchoolsRatingFi
 from attendance_toolkit.deepdives.schools_reasons import REASONS, SchoolsReasons
 from attendance_toolkit.deepdives.schools_similar import SchoolsSimilar
 from attendance_toolkit.deepdives.schools_trend import SchoolsTrend
+from attendance_toolkit.deepdives.schools_year_groups import YEAR_GROUPS, SchoolsYearGroups
 from attendance_toolkit.disclosure.gate import check_csv, check_page, evidence_for
 from attendance_toolkit.inputs import Inputs, policy_for
 from attendance_toolkit.intervals import newcombe_interval
@@ -42,10 +43,11 @@ LEVELS = {
 BLOCKS = (
     "rating_notice", "rating_sentences", "colour_table", "rating_table", "rating_figure", "action_table", "trend_sentences",
     "trend_table", "similar_notice", "similar_sentences", "similar_table", "reason_sentences", "reason_table", "days_notice",
+    "year_group_sentences", "year_group_table", "school_year_groups_table",
 )  # fmt: skip
 
 
-class Page(SchoolsDays, SchoolsReasons, SchoolsSimilar, SchoolsTrend, SchoolsRatingFindings):
+class Page(SchoolsDays, SchoolsYearGroups, SchoolsReasons, SchoolsSimilar, SchoolsTrend, SchoolsRatingFindings):
     """All parts of the page, as the notebook has them."""
 
 
@@ -324,6 +326,55 @@ def test_reasons_of_schools_equal_sums_over_exact_cells(internal):
     assert len(joined) == len(rows) > 30
     expected = [row[f"sessions_{row['reason']}"] / row["sessions_possible"] for _, row in joined.iterrows()]
     assert joined["rate"].to_numpy() == pytest.approx(expected)
+
+
+def test_year_groups_of_schools_equal_sums_over_exact_cells(internal):
+    cells = internal.inputs.local_cells(["phase", "laestab", "nc_year"], years=[202324])
+    cells = cells.astype({"laestab": str, "nc_year": str})
+    rows = internal.school_year_groups.rows
+    rows = rows[rows["measure"] == "overall_absence_rate"]
+    assert set(rows["nc_year"]) == set(YEAR_GROUPS)
+    joined = rows.merge(cells, on=["laestab", "phase", "nc_year"])
+    assert len(joined) == len(rows) > 50
+    missed = joined["sessions_authorised"] + joined["sessions_unauthorised"]
+    assert joined["rate"].to_numpy() == pytest.approx((missed / joined["sessions_possible"]).to_numpy())
+
+
+def year_rows(missed_of_last, laestabs=range(12)):
+    """Twelve schools of 100 pupils in Year 4 and in Year 5, 5% of sessions missed; the last school's Year 5 otherwise."""
+    for laestab in laestabs:
+        for nc_year in ("4", "5"):
+            # Sessions missed vary a little, so that limits are not those of chance alone.
+            missed = 1900 + 20 * (laestab % 11)
+            missed = missed_of_last if (laestab, nc_year) == (11, "5") else missed
+            groups = {
+                "phase": "Primary",
+                "laestab": str(9892000 + laestab),
+                "nc_year": nc_year,
+                "academic_year": 202324,
+            }
+            yield rate_row((missed, 38000), "overall_absence_rate", **groups)
+
+
+def test_only_the_year_group_that_differs_is_named(page):
+    def made(missed):
+        return Page(page.inputs, Given(school_year_groups=table(list(year_rows(missed)))))
+
+    odd = made(3800)
+    (row,) = odd.school_year_groups_table("Primary").rows
+    assert (row.section, row.cells[0].text, row.cells[2].text) == ("Year 5", "10.0", "Above")
+    said = " ".join(odd.year_group_sentences().sentences)
+    assert "highest in Year 5" in said
+    assert "Of 24 year groups of primary schools, 1 lies above the limits and none below" in said
+    shown = {row.header: [cell.value for cell in row.cells[1:]] for row in odd.year_group_table().rows}
+    assert shown == {"Year 4": [12, 0, 0], "Year 5": [12, 1, 0]}
+    assert isinstance(made(1950).school_year_groups_table("Primary"), Result)
+
+
+def test_with_few_schools_year_groups_say_what_they_need(page):
+    few = Page(page.inputs, Given(school_year_groups=table(list(year_rows(3800, range(5, 12))))))
+    assert "need more schools of one school type" in few.year_group_sentences().text
+    assert isinstance(few.year_group_table(), Result)
 
 
 # -- the page -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import attendance_toolkit as at
+from attendance_toolkit.deepdives.vulnerable_england import VulnerableEngland
 from attendance_toolkit.deepdives.vulnerable_groups import VulnerableGroupBlocks
 from attendance_toolkit.deepdives.vulnerable_groups_data import GROUPS, TOGETHER
 from attendance_toolkit.deepdives.vulnerable_looked_after import LookedAfterBlocks
@@ -108,7 +109,14 @@ def opened(world, *, area="Irwell Bank", audience="internal"):
     return at.open_inputs(area=area, academic_year="2023/24", store=str(world[0]), audience=audience)
 
 
-class Page(LookedAfterBlocks, VulnerableGroupBlocks, VulnerableWaves, VulnerablePlacements, VulnerablePublished):
+class Page(
+    LookedAfterBlocks,
+    VulnerableEngland,
+    VulnerableGroupBlocks,
+    VulnerableWaves,
+    VulnerablePlacements,
+    VulnerablePublished,
+):
     """All parts of the page, so that each audience's tables are cleared once."""
 
 
@@ -141,6 +149,44 @@ def test_trafford_virtual_school_as_printed(internal):
     assert "30 of the 33 looked-after children" in said
     year_11 = page.of_year_group("persistent_absence_rate", "11")
     assert (year_11["numerator"], year_11["denominator"]) == (31, 49)
+
+
+# --- beside England -----------------------------------------------------------------------------------------
+
+
+def test_without_a_file_of_ones_own_social_care_groups_are_held_against_nothing(internal):
+    shown = {(row.section, row.header) for row in internal.england_table().rows}
+    assert shown == {
+        ("All schools", "All pupils"), ("Primary", "All pupils"), ("Secondary", "All pupils"), ("Secondary", "SEN support"),
+    }  # fmt: skip
+    notice = internal.england_missing().text
+    assert "looked-after children" in notice
+    assert "DfE advises against comparing them" in notice
+    assert "young carers" in notice
+    assert "SEN support" not in notice
+
+
+def test_groups_are_held_against_the_figures_an_authority_gives(world, tmp_path):
+    """16.7% missed and 43.0% persistently absent, as planted, against 8.9% and 19.8% given."""
+    own = tmp_path / "own.csv"
+    own.write_text(
+        "academic_year,phase,group,absence,persistent_absence,source\n2023/24,All schools,CLA,8.9,19.8,An example\n",
+        encoding="utf-8",
+    )
+    inputs = at.open_inputs(
+        area="Irwell Bank", academic_year="2023/24", store=str(world[0]), audience="internal", published=[str(own)]
+    )
+    page = Page(inputs)
+    table = page.england_table()
+    (row,) = [row for row in table.rows if row.header == "Looked after"]
+    assert row.section == "All schools"
+    assert [row.cells[place].text for place in (0, 1, 2, 4, 5, 6)] == ["16.7", "8.9", "+7.8", "43.0", "19.8", "+23.2"]
+    assert "Given by the authority: own.csv: An example." in table.notes
+    assert any("DfE warns against comparing" in note for note in table.notes)
+    said = page.england_sentences().sentences
+    assert any("7.8 percentage points above the figure the authority gave for England (8.9%)" in text for text in said)
+    assert "DfE advises against comparing absence of looked-after children" in said[-1]
+    assert "looked-after children" not in page.england_missing().text
 
 
 # --- against plain pandas ---------------------------------------------------------------------------------

@@ -234,7 +234,7 @@ def test_published_files_come_before_the_toolkit_and_the_authority_before_them()
     )  # fmt: skip
     found = comparators_for(202324, rates=rates)
     share = {
-        group: (found["Primary", group].series, found["Primary", group].attendance)
+        group: (found["Primary", group].series, found["Primary", group].share)
         for group in ("FSM", "EHCP", "Children with a social worker")
     }
     assert share == {
@@ -271,4 +271,4 @@ def test_counts_come_before_percentages():
     )
     counts = rows.assign(**counted, source_file="g.csv")
     one = comparators_for(202324, cells=counts, rates=rows)["Primary", "All pupils"]
-    assert (one.attendance, one.decimals, one.rounding, one.source) == (Fraction(2835, 3000), None, 0, "g.csv")
+    assert (one.share, one.decimals, one.rounding, one.source) == (Fraction(2835, 3000), None, 0, "g.csv")
