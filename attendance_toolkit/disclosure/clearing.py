@@ -100,13 +100,15 @@ class Cleared:
     solved: list[Solved] = field(default_factory=list)
 
 
-def clear_cells(registry: Registry, policy: Policy, past: Past, *, audit: bool = True) -> Cleared:
+def clear_cells(registry: Registry, policy: Policy, past: Past, *, audit: bool = True, workers: int = 1) -> Cleared:
     """Return the status of every cell: the rules, what closes the lines, the proof, and the attack.
 
     Parameters
     ----------
     audit
         Let the attacker try every hidden cell. Without it, the witnesses alone prove the protection.
+    workers
+        Processes to search areas in.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def clear_cells(registry: Registry, policy: Policy, past: Past, *, audit: bool =
     small = (why != "").to_numpy() & ~empty
     # Of what nobody is shown by itself, a wide interval is enough, wherever it lies.
     by_rule = small & asked & (why != HIDDEN_BEFORE).to_numpy() & ~sessions
-    _protect(registry, found, past, ~sessions, by_rule, small & ~by_rule & ~sessions, ~asked, empty, audit)
+    _protect(registry, found, past, ~sessions, by_rule, small & ~by_rule & ~sessions, ~asked, empty, audit, workers)
 
     follow = primary.follows(registry, pd.Series(found.hidden)).to_numpy() & ~empty
     of_small = primary.follows(registry, pd.Series(small & (why != HIDDEN_BEFORE).to_numpy())).to_numpy() & ~empty
@@ -145,7 +147,7 @@ def clear_cells(registry: Registry, policy: Policy, past: Past, *, audit: bool =
     # All sessions of a hidden group are hidden; of a small one nobody may come near them.
     near = of_small & asked
     gone = (follow | past.hidden) & sessions
-    _protect(registry, found, past, sessions, strict, near & ~strict, ~asked | (gone & ~near), empty, audit)
+    _protect(registry, found, past, sessions, strict, near & ~strict, ~asked | (gone & ~near), empty, audit, workers)
     found.hidden |= gone
     return found
 
@@ -160,6 +162,7 @@ def _protect(
     free: BoolArray,
     empty: BoolArray,
     audit: bool,
+    workers: int,
 ) -> None:
     """Protect the chosen cells, which no sum ties to others, and enter what was found."""
     cells = np.flatnonzero(chosen)
@@ -177,7 +180,7 @@ def _protect(
     width = found.width[cells]
     given = (strict[cells], (sliding & ~past.known)[cells])
     for _ in range(_ROUNDS):
-        result = suppress_linked(system, given[0], places, width=width, sliding=given[1])
+        result = suppress_linked(system, given[0], places, width=width, sliding=given[1], workers=workers)
         _check(system, result)
         blamed = _blame(registry, cells, system, result, ~empty[cells], past.known[cells])
         found.from_known[cells[list(blamed)]] = True

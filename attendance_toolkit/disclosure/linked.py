@@ -11,17 +11,21 @@ Like every other movement, one with its mirror is a witness, and ``check_witness
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, vstack
 
 from attendance_toolkit.disclosure.linear import BoolArray, FloatArray, IndexArray, Part, System
-from attendance_toolkit.disclosure.suppress import BATCH, PartSuppression, Suppression, result_of, suppress
+from attendance_toolkit.disclosure.suppress import BATCH, Movement, PartSuppression, Suppression, result_of, suppress
 
 #: Rounds in which what a mirror hides is widened, and mirrored in its turn.
 _ROUNDS = 6
+#: Cells that all areas together are asked to move at once, where nothing more is hidden for it.
+_BULK = 200
 #: Largest connected part that one programme after another is solved over in good time.
 SMALL_ENOUGH = 4_000
 
@@ -51,6 +55,7 @@ def suppress_linked(
     sliding: ArrayLike | None = None,
     batch: int = BATCH,
     least: int = SMALL_ENOUGH,
+    workers: int = 1,
 ) -> Suppression:
     """Return which cells to hide, as ``suppress`` does, area by area where that is enough.
 
@@ -60,6 +65,8 @@ def suppress_linked(
         The area and the figure of each cell; a pair stands for one cell.
     least
         Where no connected part has more cells, all areas are searched at once: that hides fewer cells of small tables.
+    workers
+        Processes that areas are searched in; what is hidden does not depend on it.
 
     Examples
     --------
@@ -81,8 +88,8 @@ def suppress_linked(
     slide = (np.zeros(n, dtype=bool) if sliding is None else np.asarray(sliding, dtype=bool)) & ~strict
     widths = np.broadcast_to(np.asarray(width, dtype=float), (n,)).copy()
     work = _Mirrors(system, places, np.flatnonzero(~crossing), strict, slide, widths, batch)
-    work.run()
-    return _complete(system, strict, slide, widths, batch, work)
+    work.run(workers)
+    return _complete(system, strict, slide, widths, batch, work, workers)
 
 
 def _crossing(system: System, places: Places) -> BoolArray:
@@ -113,7 +120,7 @@ class _Mirrors:
         n = len(system.values)
         self.hidden = strict | slide
         self.up, self.down = np.zeros(n), np.zeros(n)
-        self.movements: list[tuple[IndexArray, FloatArray]] = []
+        self.movements: list[Movement] = []
         self._by_cell = csr_array(system.equations.T)
         shape = int(places.slot.max()) + 1, int(places.block.max()) + 1
         self._cell = np.full(shape, -1, dtype=np.intp)
@@ -127,13 +134,11 @@ class _Mirrors:
             self._owner[cells], self._position[cells] = len(self._works), np.arange(len(cells))
             self._works.append((part, work))
 
-    def run(self) -> None:
+    def run(self, workers: int = 1) -> None:
         """Protect each area, then mirror what was found until nothing new is hidden."""
         done = [0] * len(self._works)
         for number in range(_ROUNDS):
-            for _, work in self._works:
-                if work.hidden.any():
-                    work.run() if number == 0 else work.widen()
+            _search([work for _, work in self._works if work.hidden.any()], number == 0, workers)
             found = [
                 (part.cells[where], by)
                 for place, (part, work) in enumerate(self._works)
@@ -195,20 +200,57 @@ class _Mirrors:
             work.down[place] = np.maximum(work.down[place], -by[here])
 
 
+def _search(works: list[PartSuppression], is_first: bool, workers: int) -> None:
+    """Protect parts that no sum ties together, side by side; after the first time, widen what others have hidden there."""
+    if workers <= 1 or len(works) <= 1:
+        for work in works:
+            _search_one(work, is_first)
+        return
+    earlier = [work.movements for work in works]
+    for work in works:
+        # What was found before need not travel.
+        work.movements = []
+    # Large ones first, so that none is left for the end. Not forked: the caller may have threads of a database running.
+    order = sorted(range(len(works)), key=lambda place: -len(works[place].part.cells))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        found = pool.map(_search_one, [works[place] for place in order], [is_first] * len(works))
+        for place, (hidden, up, down, movements) in zip(order, found, strict=True):
+            work = works[place]
+            work.hidden, work.up, work.down = hidden, up, down
+            work.movements = earlier[place] + movements
+
+
+def _search_one(work: PartSuppression, is_first: bool) -> tuple[BoolArray, FloatArray, FloatArray, list[Movement]]:
+    if is_first:
+        work.run()
+    else:
+        work.widen()
+    return work.hidden, work.up, work.down, work.movements
+
+
 def _complete(
-    system: System, strict: BoolArray, slide: BoolArray, width: FloatArray, batch: int, mirrors: _Mirrors
+    system: System,
+    strict: BoolArray,
+    slide: BoolArray,
+    width: FloatArray,
+    batch: int,
+    mirrors: _Mirrors,
+    workers: int,
 ) -> Suppression:
     """Search all areas at once for what no mirror protects, beginning from what is hidden already."""
     hidden, up, down = mirrors.hidden, mirrors.up, mirrors.down
     n = len(system.values)
     witnesses = [_row(movement, n) for movement in mirrors.movements]
+    works = []
     for part in system.parts():
         cells = part.cells
-        if not hidden[cells].any():
-            continue
-        work = PartSuppression(part, strict[cells], slide[cells], width[cells], system.is_whole, batch)
-        work.hidden, work.up, work.down = hidden[cells].copy(), up[cells].copy(), down[cells].copy()
-        work.run()
+        if hidden[cells].any():
+            work = PartSuppression(part, strict[cells], slide[cells], width[cells], system.is_whole, batch, _BULK)
+            work.hidden, work.up, work.down = hidden[cells].copy(), up[cells].copy(), down[cells].copy()
+            works.append(work)
+    _search(works, True, workers)
+    for work in works:
+        cells = work.part.cells
         hidden[cells], up[cells], down[cells] = work.hidden, work.up, work.down
         witnesses += [_row((cells[where], by), n) for where, by in work.movements]
     rows = csr_array(vstack(witnesses)) if witnesses else csr_array((0, n))

@@ -137,13 +137,15 @@ class Release:
         before = self._members.get(total_code, parts)
         self._members[total_code] = tuple(dict.fromkeys((*before, *parts)))
 
-    def clear(self, *, audit: bool = True) -> ClearedRelease:
+    def clear(self, *, audit: bool = True, workers: int = 1) -> ClearedRelease:
         """Protect all tables together.
 
         Parameters
         ----------
         audit
             Let the attacker try each hidden figure. False for work on one page: the protection is proved all the same.
+        workers
+            Processes to search areas in; with more than one, a script that calls this needs ``if __name__ == "__main__"``.
 
         Raises
         ------
@@ -156,7 +158,7 @@ class Release:
             claimed, groups = self._history.with_earlier(claimed, groups, self.vintage, self._release_id())
         registry = build(claimed, groups, self._members)
         past = self._past(registry)
-        found = clear_cells(registry, self.policy, past, audit=audit)
+        found = clear_cells(registry, self.policy, past, audit=audit, workers=workers)
         return ClearedRelease(
             policy=self.policy,
             release_id=self._release_id(),

@@ -14,7 +14,7 @@ fewest: that would be an integer programme of the whole release.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ BATCH = 3
 _HIDDEN_COST = 1e-3
 #: Changes below this (in units of the width / 5) are the solver's noise.
 _NOISE = 1e-6
+#: A programme for many cells is tried again with those that did not move if one in so many did.
+_WORTH_ANOTHER = 20
 #: Seconds after which a programme is given up, and what scipy calls that.
 _SECONDS = 30.0
 _OUT_OF_TIME = 1
@@ -39,6 +41,9 @@ _OUT_OF_TIME = 1
 #: that is searched as a whole.
 _WHOLE_SECONDS = 5.0
 _WHOLE_CELLS = 1_000
+
+#: The cells that move, and by how much.
+Movement = tuple[IndexArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -238,14 +243,21 @@ class PartSuppression:
     """The search within one connected part. Positions are those of the part."""
 
     def __init__(
-        self, part: Part, strict: BoolArray, sliding: BoolArray, width: FloatArray, is_whole: bool, batch: int
+        self,
+        part: Part,
+        strict: BoolArray,
+        sliding: BoolArray,
+        width: FloatArray,
+        is_whole: bool,
+        batch: int,
+        bulk: int = 0,
     ) -> None:
         self.part, self.strict, self.sliding, self.width = part, strict, sliding, width
-        self.is_whole, self.batch = is_whole, batch
+        self.is_whole, self.batch, self.bulk = is_whole, batch, bulk
         self.hidden = strict | sliding
         k = len(part.cells)
         self.up, self.down = np.zeros(k), np.zeros(k)
-        self.movements: list[tuple[IndexArray, FloatArray]] = []
+        self.movements: list[Movement] = []
         #: Solvers work to absolute tolerances: widths of thousands of sessions are scaled to widths of 5 pupils.
         self.unit = float(np.median(width[self.hidden] if self.hidden.any() else width)) / 5
         self._both = hstack([part.changes, -part.changes]).tocsc()
@@ -260,12 +272,15 @@ class PartSuppression:
     def _protect_strict(self, direction: int) -> None:
         asks = self.width if direction > 0 else np.minimum(self.width, self.part.values)
         failed = np.zeros(len(asks), dtype=bool)
-        while True:
+
+        def waiting() -> IndexArray:
             reached = self.up if direction > 0 else self.down
-            waiting = np.flatnonzero(self.strict & ~failed & (reached < asks * (1 - 1e-9)))
-            if not len(waiting):
-                return
-            chosen = self._apart(waiting[np.argsort(-asks[waiting], kind="stable")])
+            found = np.flatnonzero(self.strict & ~failed & (reached < asks * (1 - 1e-9)))
+            return found[np.argsort(-asks[found], kind="stable")]
+
+        self._in_bulk(waiting, lambda cell: direction * float(asks[cell]))
+        while len(left := waiting()):
+            chosen = self._apart(left, self.batch)
             if not self._move({int(cell): direction * float(asks[cell]) for cell in chosen}):
                 for cell in chosen:
                     if not self._move({int(cell): direction * float(asks[cell])}):
@@ -275,12 +290,14 @@ class PartSuppression:
     def widen(self) -> None:
         """Give every other hidden cell an interval as wide as its width."""
         failed = np.zeros(len(self.width), dtype=bool)
-        while True:
+
+        def waiting() -> IndexArray:
             spanning = self.hidden & ~self.strict & ~(self.part.free & ~self.sliding) & ~failed
-            waiting = np.flatnonzero(spanning & (self.up + self.down < self.width * (1 - 1e-9)))
-            if not len(waiting):
-                return
-            chosen = self._apart(waiting)
+            return np.flatnonzero(spanning & (self.up + self.down < self.width * (1 - 1e-9)))
+
+        self._in_bulk(waiting, self._missing)
+        while len(left := waiting()):
+            chosen = self._apart(left, self.batch)
             # Falling is what large counts can always do; the others rise.
             asks = {int(c): self._missing(int(c)) for c in chosen}
             if self._move(asks):
@@ -292,6 +309,40 @@ class PartSuppression:
                     self._move_as_far_as_possible(cell, direction, float(self.width[cell]))
                 failed[cell] = self.up[cell] + self.down[cell] < self.width[cell] * (1 - 1e-9)
 
+    def _in_bulk(self, waiting: Callable[[], IndexArray], ask: Callable[[int], float]) -> None:
+        """Move many cells at once as far as they can, among cells that are hidden already; others need a search of their own.
+
+        One programme for many cells of a large part takes little longer than one for three.
+        """
+        tried = np.zeros(len(self.width), dtype=bool)
+        while self.bulk and len(left := [cell for cell in waiting() if not tried[cell]]) > self.batch:
+            batches = [left[: self.bulk]]
+            while batches:
+                chosen = batches.pop()
+                # Another batch may have moved one of them already.
+                asks = {cell: by for cell in chosen if (by := ask(cell))}
+                movement = self._together(asks)
+                if movement is None and len(chosen) > self.batch:
+                    batches += [chosen[len(chosen) // 2 :], chosen[: len(chosen) // 2]]
+                    continue
+                got = [movement is not None and movement[cell] / by > 1 - 1e-9 for cell, by in asks.items()]
+                if movement is not None and any(got):
+                    self.take(movement)
+                # Some stand in each other's way: they are asked again without those that have moved, as long as it pays.
+                tried[chosen] = sum(got) * _WORTH_ANOTHER < len(chosen)
+
+    def _together(self, asks: Mapping[int, float]) -> FloatArray | None:
+        """Return a movement of hidden cells in which as many cells as can be move as far as asked; None for no proof."""
+        lower, upper = self._bounds()
+        k = len(self.part.cells)
+        price = self._price()
+        for cell, by in asks.items():
+            column, other = (cell, k + cell) if by > 0 else (k + cell, cell)
+            upper[other], upper[column] = 0.0, min(upper[column], abs(by) / self.unit)
+            price[column] = -1.0
+        found = self._solve(price, lower, upper, among=np.flatnonzero(self.hidden | self.part.free))
+        return found if found is not None and self._is_proof(found) else None
+
     def _missing(self, cell: int, prefer: float = -1) -> float:
         """Return the movement that would make the interval of a cell wide enough, downwards where it can be."""
         missing_down = self.width[cell] - self.up[cell]
@@ -299,8 +350,8 @@ class PartSuppression:
             return -float(missing_down)
         return float(self.width[cell] - self.down[cell])
 
-    def _apart(self, ordered: IndexArray) -> list[int]:
-        """Return the first cells that stand in no sum together, up to a batch."""
+    def _apart(self, ordered: Iterable[int], most: int) -> list[int]:
+        """Return the first cells that stand in no sum together, up to a number."""
         chosen: list[int] = []
         taken: set[int] = set()
         matrix = self._by_cell
@@ -310,7 +361,7 @@ class PartSuppression:
                 continue
             chosen.append(int(cell))
             taken |= rows
-            if len(chosen) == self.batch:
+            if len(chosen) == most:
                 break
         return chosen
 
@@ -331,6 +382,30 @@ class PartSuppression:
         self.movements.append((where, movement[where]))
 
     def _cheapest(self, asks: Mapping[int, float]) -> FloatArray | None:
+        # A movement of cells that are hidden anyway hides nothing more: no other can be cheaper.
+        found = self._among_hidden(asks)
+        bounds = self._bounds_of(asks)
+        if found is not None or bounds is None:
+            return found
+        found = self._solve(self._price(), *bounds)
+        return (
+            found if found is None or self._is_proof(found) else self._in_whole_numbers(found, self._price(), *bounds)
+        )
+
+    def _among_hidden(self, asks: Mapping[int, float]) -> FloatArray | None:
+        """Return a movement of cells that are hidden already, if one is a proof."""
+        bounds = self._bounds_of(asks)
+        if bounds is None:
+            return None
+        found = self._solve(self._price(), *bounds, among=np.flatnonzero(self.hidden | self.part.free))
+        return found if found is not None and self._is_proof(found) else None
+
+    def _price(self) -> FloatArray:
+        price = np.where(self.hidden | self.part.free, _HIDDEN_COST, self.part.weight)
+        return np.concatenate([price, price])
+
+    def _bounds_of(self, asks: Mapping[int, float]) -> tuple[FloatArray, FloatArray] | None:
+        """Return the bounds of movements in which cells move as far as asked; None where one has not so much to lose."""
         lower, upper = self._bounds()
         k = len(self.part.cells)
         for cell, by in asks.items():
@@ -340,14 +415,7 @@ class PartSuppression:
                 return None
             else:
                 lower[k + cell], upper[cell] = -by / self.unit, 0.0
-        price = np.where(self.hidden | self.part.free, _HIDDEN_COST, self.part.weight)
-        price = np.concatenate([price, price])
-        # A movement of cells that are hidden anyway hides nothing more: no other can be cheaper.
-        found = self._solve(price, lower, upper, among=np.flatnonzero(self.hidden | self.part.free))
-        if found is not None and self._is_proof(found):
-            return found
-        found = self._solve(price, lower, upper)
-        return found if found is None or self._is_proof(found) else self._in_whole_numbers(found, price, lower, upper)
+        return lower, upper
 
     def _in_whole_numbers(
         self, movement: FloatArray, objective: FloatArray, lower: FloatArray, upper: FloatArray

@@ -104,6 +104,8 @@ def clear_jobs(
         What earlier releases have shown, or None.
     secret
         Key of the release's name, which stands on pages for partners.
+    workers
+        Pages whose figures are made side by side, and processes that areas are searched in.
 
     Raises
     ------
@@ -140,4 +142,4 @@ def clear_jobs(
             dive, tables = found
             dives[job.page] = dive
             dive.add_to(release, job.entry.name, tables)
-    return Cleared(release.clear() if dives else None, dives, failures)
+    return Cleared(release.clear(workers=workers) if dives else None, dives, failures)

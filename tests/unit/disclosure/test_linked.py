@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attendance_toolkit.disclosure import linked
 from attendance_toolkit.disclosure.attack import attack
 from attendance_toolkit.disclosure.linear import System, sums
 from attendance_toolkit.disclosure.linked import Places, suppress_linked
-from attendance_toolkit.disclosure.suppress import check_witnesses, suppress
+from attendance_toolkit.disclosure.suppress import PartSuppression, check_witnesses, suppress
 
 WIDTH = 5
 
@@ -73,9 +74,9 @@ def test_any_areas(seed, districts, rows):
 def test_small_parts_are_searched_at_once():
     # There mirrors would hide a third more; in a release of ten authorities they hide 3% more.
     system, small, places = areas(3, 5, 6, 4)
-    linked, mirrored = (suppress_linked(system, small, places, width=WIDTH, least=least) for least in (4_000, 0))
-    assert (linked.hidden == suppress(system, small, width=WIDTH).hidden).all()
-    assert linked.hidden.sum() < mirrored.hidden.sum() < 1.6 * linked.hidden.sum()
+    at_once, mirrored = (suppress_linked(system, small, places, width=WIDTH, least=least) for least in (4_000, 0))
+    assert (at_once.hidden == suppress(system, small, width=WIDTH).hidden).all()
+    assert at_once.hidden.sum() < mirrored.hidden.sum() < 1.6 * at_once.hidden.sum()
 
 
 def test_a_district_whose_neighbours_lack_the_figure_moves_the_total():
@@ -104,3 +105,35 @@ def test_the_attacker_checks_the_tables_put_before_it():
     # The two good ones give 3 to 10, which is enough; the three that break a sum or a bound give nothing.
     assert (low.item(), high.item()) == (3, 10)
     assert [end.item() for end in attack(lower, upper, line, [0], tables=tables)] == [0, 23]
+
+
+def test_the_number_of_processes_changes_nothing():
+    system, small, places = areas(11, 6, 8, 5)
+    one, two = (suppress_linked(system, small, places, width=WIDTH, least=0, workers=workers) for workers in (1, 2))
+    assert (one.hidden == two.hidden).all()
+    assert (one.witnesses != two.witnesses).nnz == 0
+    assert one.witnesses.shape[0] > 20
+
+
+@pytest.mark.parametrize("bulk", [0, 5, 200])
+def test_asking_many_cells_at_once_protects_them_all_the_same(monkeypatch, bulk):
+    monkeypatch.setattr(linked, "_BULK", bulk)
+    for seed in range(4):
+        system, small, places = areas(seed, 5, 6, 4)
+        found = suppress_linked(system, small, places, width=WIDTH, least=0)
+        assert check_witnesses(system, found) == []
+        assert set(found.unprotected) == set(suppress(system, small, width=WIDTH).unprotected)
+
+
+def test_in_bulk_nothing_more_is_hidden_than_one_after_the_other():
+    """One part, protected as a whole: programmes for many cells move only what is hidden anyway."""
+    system, small, _ = areas(5, 6, 8, 5)
+    (part, *others) = system.parts()
+    assert not others
+    hidden = {}
+    for bulk in (0, 50):
+        strict = small[part.cells]
+        work = PartSuppression(part, strict, np.zeros_like(strict), np.full(len(strict), 5.0), True, 3, bulk)
+        work.run()
+        hidden[bulk] = int(work.hidden.sum())
+    assert hidden[50] <= 1.05 * hidden[0]
