@@ -44,6 +44,8 @@ class Limits:
 
 #: How a layer is named that was decoded from words taken together.
 SPACES_LEFT_OUT = "spaces left out"
+#: And one of letters written with something between every two.
+LETTERS_APART = "letters apart"
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,8 @@ class Decoder:
         if spaced:
             # Letters apart in what was decoded from words run together are a guess upon a guess: digits come of it by chance.
             is_guess = SPACES_LEFT_OUT in trail
-            self._add(Layer(spaced, (*trail, "letters apart"), is_guess=is_guess))
-            self._add_encoded(spaced, (*trail, "letters apart"), depth)
+            self._add(Layer(spaced, (*trail, LETTERS_APART), is_guess=is_guess))
+            self._add_encoded(spaced, (*trail, LETTERS_APART), depth)
         together = run_together(text)
         self._add(Layer(together, (*trail, "run together"), is_guess=True))
         self._add(Layer(together[::-1], (*trail, "run together, backwards"), is_guess=True))

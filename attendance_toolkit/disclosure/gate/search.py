@@ -18,7 +18,7 @@ from typing import Any
 from attendance_toolkit.disclosure.gate import identifiers as known_ones
 from attendance_toolkit.disclosure.gate import patterns
 from attendance_toolkit.disclosure.gate.containers import Part, open_parts
-from attendance_toolkit.disclosure.gate.decode import Decoder, Layer, Limits
+from attendance_toolkit.disclosure.gate.decode import LETTERS_APART, Decoder, Layer, Limits
 from attendance_toolkit.disclosure.gate.findings import Finding
 from attendance_toolkit.disclosure.gate.identifiers import AllowedPhrases, Identifiers
 from attendance_toolkit.disclosure.gate.patterns import Match
@@ -219,6 +219,11 @@ def _hits(layer: Layer, identifiers: Identifiers, allowed: AllowedPhrases, *, pa
                 yield from identifiers.find_names(layer.text, allowed)
         return
     for hit in patterns.find_patterns(layer.text, paths=paths and not layer.is_source):
+        is_apart = layer.trail[-1:] == (LETTERS_APART,)
+        # The symbol of a hidden figure and the numbers of an axis after it have the shape by chance; a real UPN has its check
+        # letter.
+        if hit.rule == "upn_shape" and is_apart and not patterns.is_upn(layer.text[hit.start : hit.end]):
+            continue
         if (not layer.is_source or hit.rule in _IN_SOURCE) and not _is_allowed(hit, layer.text, allowed):
             yield hit
     for hit in identifiers.find(layer.text, allowed):

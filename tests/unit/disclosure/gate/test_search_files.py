@@ -370,6 +370,15 @@ def test_no_text_of_a_finding_holds_what_was_found():
     assert not any(secret in str(f) for f in found for secret in (UPN, "Quillfeather", "Zephyrine", BORN))
 
 
+def test_a_hidden_cell_and_ticks_side_by_side_are_no_upn():
+    ticks = "c -1.5 -1.0 -0.5 0.0 0.5 1.0"
+    assert "upn_shape" not in rules(
+        search_file(page(f"<p>{ticks.replace(' ', '</p><p>')}</p>"), "index.html", KNOWN, [])
+    )
+    # One whose check letter is right is somebody's, known here or not.
+    assert "upn_shape" in rules(search_file(page(" ".join("B801200005001")), "index.html", KNOWN, []))
+
+
 def test_hidden_cells_and_ticks_side_by_side_are_no_hash():
     cells = "".join(f"<td>{text}</td>" for text in [*"cccc0002040608", *"10cc"])
     assert "hash" not in rules(search_file(page(f"<table><tr>{cells}</tr></table>"), "index.html", KNOWN, []))
