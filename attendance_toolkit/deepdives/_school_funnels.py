@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from attendance_toolkit.deepdives._contrasts import Record, counts_symbol, statistic_row
+from attendance_toolkit.deepdives._school_names import SchoolNames
+from attendance_toolkit.deepdives._shared import Lookup, rate_of
+from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.models.funnel import Funnel, funnel
+from attendance_toolkit.presentation.blocks import Cell, Column, Row
 
 #: With fewer schools of a type, how much they differ cannot be told.
 FEWEST_SCHOOLS = 8
@@ -16,6 +20,14 @@ FEWEST_SCHOOLS = 8
 LIMITS_NOTE = (
     "Above and below: outside 95% limits that are widened for what schools of the type differ by, so that about one school in"
     " ten would lie outside for each {what} where schools differ in the ordinary way."
+)
+
+#: Columns of a table of ``apart_rows``.
+APART_COLUMNS = (
+    Column("School", align="left"),
+    Column("This school", "", "%"),
+    Column("These schools together", "", "%"),
+    Column("Limits", align="left"),
 )
 
 
@@ -59,3 +71,35 @@ def centre_rows(funnels: SchoolFunnels, measure: str, about: str, academic_year:
         statistic_row(measure, Estimate(one.model.centre), academic_year=academic_year, phase=phase, **{about: level})
         for (phase, level), one in funnels.items()
     ]
+
+
+def apart_rows(
+    funnels: SchoolFunnels, centres: Lookup, names: SchoolNames, phase: str, about: str, levels: Mapping[str, str]
+) -> list[Row]:
+    """Return the schools of a type outside the limits, by what is looked at and by name.
+
+    Parameters
+    ----------
+    centres
+        The derived table of ``centre_rows`` by phase and the column ``about``.
+    levels
+        What is looked at, in its order -> the words for it.
+
+    Raises
+    ------
+    NoDataError
+        No school lies outside.
+    """
+    rows = []
+    for level, words in levels.items():
+        one = funnels.get((phase, level))
+        for record, is_above in names.sorted_rows(one.apart() if one else []):
+            cells = (
+                rate_of(record),
+                rate_of(centres(phase=phase, **{about: level})),
+                Cell("Above" if is_above else "Below"),
+            )
+            rows.append(Row(names.told(str(record["laestab"])), cells, words))
+    if not rows:
+        raise NoDataError("No school lies outside the limits.")
+    return rows

@@ -23,6 +23,8 @@ Record = Mapping[str, Any]
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 HEADLINE = ("overall_absence_rate", "persistent_absence_rate", "severe_absence_rate")
+#: Year groups of compulsory school age.
+YEAR_GROUPS = tuple(str(year) for year in range(1, 12))
 MAINSTREAM = "Primary and secondary"
 #: What the main measures are made of: groups and terms need no bands and no reasons.
 MAIN_COUNTS = (

@@ -6,8 +6,15 @@ from functools import cached_property
 
 from attendance_toolkit.deepdives._base import derived_table, exact_table
 from attendance_toolkit.deepdives._contrasts import derived_from
-from attendance_toolkit.deepdives._school_funnels import LIMITS_NOTE, SchoolFunnels, centre_rows, school_funnels
-from attendance_toolkit.deepdives._shared import Lookup, or_nothing, rate_of
+from attendance_toolkit.deepdives._school_funnels import (
+    APART_COLUMNS,
+    LIMITS_NOTE,
+    SchoolFunnels,
+    apart_rows,
+    centre_rows,
+    school_funnels,
+)
+from attendance_toolkit.deepdives._shared import Lookup, or_nothing
 from attendance_toolkit.deepdives.schools_data import (
     KEYS,
     SchoolsData,
@@ -19,7 +26,7 @@ from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
 from attendance_toolkit.metrics.absence import reason_rates, with_contributors
-from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
+from attendance_toolkit.presentation.blocks import Findings, Notice, Result, Table
 from attendance_toolkit.presentation.formats import records, source_of
 from attendance_toolkit.vocabulary.columns import MAIN_PHASES, REASON_COLUMNS
 from attendance_toolkit.vocabulary.ledger import phrase
@@ -90,28 +97,13 @@ class SchoolsReasons(SchoolsData):
     def reason_table(self, phase: str) -> Table | Result:
         """Return the schools of a type whose absence for a reason lies outside the limits, by reason and name."""
         centres = Lookup(self.reason_centres, ["phase", "reason"])
-        rows: list[Row] = []
-        for reason in REASONS:
-            funnel = self._reason_funnels.get((phase, reason))
-            for record, is_above in self.names.sorted_rows(funnel.apart() if funnel else []):
-                cells = (
-                    rate_of(record),
-                    rate_of(centres(phase=phase, reason=reason)),
-                    Cell("Above" if is_above else "Below"),
-                )
-                rows.append(Row(self.school_name(str(record["laestab"])), cells, REASON_LABELS[reason]))
-        if not rows:
-            raise NoDataError("No school lies outside the limits.")
+        levels = {reason: REASON_LABELS[reason] for reason in REASONS}
+        rows = apart_rows(self._reason_funnels, centres, self.names, phase, "reason", levels)
         return Table(
             f"reasons-{phase.lower()}",
             f"{phase} schools whose absence for a reason differs from that of the others, {self.shown_year}",
             f"Sessions missed for the reason as a share of possible sessions; by name, {self.area.name}",
-            (
-                Column("School", align="left"),
-                Column("This school", "", "%"),
-                Column("These schools together", "", "%"),
-                Column("Limits", align="left"),
-            ),
+            APART_COLUMNS,
             tuple(rows),
             source_of(self.school_reasons),
             self._reason_notes(phase),

@@ -8,8 +8,23 @@ import pandas as pd
 
 from attendance_toolkit.deepdives._base import derived_table, exact_table
 from attendance_toolkit.deepdives._contrasts import derived_from
-from attendance_toolkit.deepdives._school_funnels import LIMITS_NOTE, SchoolFunnels, centre_rows, school_funnels
-from attendance_toolkit.deepdives._shared import MAIN_COUNTS, Lookup, Record, level_words, or_nothing, rate_of
+from attendance_toolkit.deepdives._school_funnels import (
+    APART_COLUMNS,
+    LIMITS_NOTE,
+    SchoolFunnels,
+    apart_rows,
+    centre_rows,
+    school_funnels,
+)
+from attendance_toolkit.deepdives._shared import (
+    MAIN_COUNTS,
+    YEAR_GROUPS,
+    Lookup,
+    Record,
+    level_words,
+    or_nothing,
+    rate_of,
+)
 from attendance_toolkit.deepdives.schools_data import KEYS, SchoolsData, kind_words, number_words, or_notice
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.disclosure.table import ProtectedTable
@@ -22,8 +37,6 @@ from attendance_toolkit.vocabulary.ledger import phrase
 from attendance_toolkit.vocabulary.rounding import show_number
 
 OVERALL = "overall_absence_rate"
-#: Year groups of compulsory school age.
-YEAR_GROUPS = tuple(str(year) for year in range(1, 12))
 _BY = [*KEYS, "nc_year"]
 _TOO_FEW = "Year groups within schools need more schools of one school type with figures that can be shown."
 
@@ -134,23 +147,13 @@ class SchoolsYearGroups(SchoolsData):
     @or_nothing
     def school_year_groups_table(self, phase: str) -> Table | Result:
         """Return the schools of a type with a year group outside the limits, by year group and name."""
-        rows: list[Row] = []
-        for nc_year in self._shown_years(phase):
-            for record, is_above in self.names.sorted_rows(self._year_funnels[phase, nc_year].apart()):
-                cells = (rate_of(record), rate_of(self._centre(phase, nc_year)), Cell("Above" if is_above else "Below"))
-                rows.append(Row(self.school_name(str(record["laestab"])), cells, level_words("nc_year", nc_year)))
-        if not rows:
-            raise NoDataError("No school lies outside the limits.")
+        levels = {nc_year: level_words("nc_year", nc_year) for nc_year in YEAR_GROUPS}
+        rows = apart_rows(self._year_funnels, self._centres, self.names, phase, "nc_year", levels)
         return Table(
             f"school-year-groups-{phase.lower()}",
             f"{phase} schools with a year group whose absence differs from that in the others, {self.shown_year}",
             f"Sessions missed as a share of possible sessions; by name, {self.area.name}",
-            (
-                Column("School", align="left"),
-                Column("This school", "", "%"),
-                Column("These schools together", "", "%"),
-                Column("Limits", align="left"),
-            ),
+            APART_COLUMNS,
             tuple(rows),
             source_of(self.school_year_groups),
             (

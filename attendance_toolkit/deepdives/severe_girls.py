@@ -10,7 +10,15 @@ import pandas as pd
 
 from attendance_toolkit.deepdives._base import derived_table
 from attendance_toolkit.deepdives._contrasts import Record, derived_from, gap_row, quotient_row, risk_ratio_row
-from attendance_toolkit.deepdives._shared import MAINSTREAM, Lookup, capital, or_nothing, or_notice, rate_of
+from attendance_toolkit.deepdives._shared import (
+    MAINSTREAM,
+    YEAR_GROUPS,
+    Lookup,
+    capital,
+    or_nothing,
+    or_notice,
+    rate_of,
+)
 from attendance_toolkit.deepdives.severe_data import SevereAbsenceData
 from attendance_toolkit.disclosure.table import ProtectedTable
 from attendance_toolkit.errors import NoDataError
@@ -23,8 +31,6 @@ from attendance_toolkit.vocabulary.areas import ENGLAND
 from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL
 
-#: Year groups in which girls are held beside boys: those of compulsory school age.
-YEAR_GROUPS = tuple(str(number) for number in range(1, 12))
 #: The step from primary to secondary school.
 BEFORE, AFTER = "6", "7"
 NOT_COHORTS = (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from attendance_toolkit.deepdives._base import exact_table
-from attendance_toolkit.deepdives._shared import HEADLINE, MAIN_COUNTS, Lookup, Record, level_words
+from attendance_toolkit.deepdives._shared import HEADLINE, MAIN_COUNTS, YEAR_GROUPS, Lookup, Record, level_words
 from attendance_toolkit.deepdives.vulnerable_data import EVERYBODY, KEYS, VulnerableData
 from attendance_toolkit.disclosure.release import ExactTable
 from attendance_toolkit.errors import NoDataError
@@ -43,8 +43,6 @@ TOGETHER = "needs_together"
 LEAST_PARTED = 100
 #: How many of the needs a pupil has.
 TOGETHER_LEVELS = ("None of them", "One of them", "Two of them", "Three or more")
-#: Year groups of compulsory school age.
-YEAR_GROUPS = tuple(str(year) for year in range(1, 12))
 PHASES = (*MAIN_PHASES, "Pupil referral unit")
 #: School types by which groups from lists are shown: few of their pupils are in others, and the total has them.
 FEW_PHASES = ("Primary", "Secondary")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from attendance_toolkit.deepdives._shared import Lookup, Record, count_of, level_words, or_nothing, rate_of
+from attendance_toolkit.deepdives._shared import YEAR_GROUPS, Lookup, Record, count_of, level_words, or_nothing, rate_of
 from attendance_toolkit.deepdives.vulnerable_data import HIDDEN, or_notice
 from attendance_toolkit.deepdives.vulnerable_groups import ABSENCE, ENROLMENTS_NOTE, PERSISTENT, SEVERE, group_columns
 from attendance_toolkit.deepdives.vulnerable_groups_data import (
     FEW_PHASES,
     LOOKED_AFTER,
-    YEAR_GROUPS,
     VulnerableGroupsData,
 )
 from attendance_toolkit.errors import NoDataError

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import attendance_toolkit as at
+from attendance_toolkit.deepdives._shared import YEAR_GROUPS
 from attendance_toolkit.deepdives.schools_days import SchoolsDays
 from attendance_toolkit.deepdives.schools_rating import NOT_RATED
 from attendance_toolkit.deepdives.schools_rating_data import INSIDE
@@ -22,7 +23,7 @@ from attendance_toolkit.deepdives.schools_rating_findings import SchoolsRatingFi
 from attendance_toolkit.deepdives.schools_reasons import REASONS, SchoolsReasons
 from attendance_toolkit.deepdives.schools_similar import SchoolsSimilar
 from attendance_toolkit.deepdives.schools_trend import SchoolsTrend
-from attendance_toolkit.deepdives.schools_year_groups import YEAR_GROUPS, SchoolsYearGroups
+from attendance_toolkit.deepdives.schools_year_groups import SchoolsYearGroups
 from attendance_toolkit.disclosure.gate import check_csv, check_page, evidence_for
 from attendance_toolkit.inputs import Inputs, policy_for
 from attendance_toolkit.intervals import newcombe_interval
