@@ -26,8 +26,10 @@ from attendance_toolkit.models.estimate import Estimate
 from attendance_toolkit.presentation.blocks import Cell, Column, Findings, Notice, Result, Row, Table
 from attendance_toolkit.presentation.formats import figure_words, interval_cell, interval_words, source_of
 from attendance_toolkit.presentation.narrative import compared_with, is_shown, sentence_list, stands_against
+from attendance_toolkit.vocabulary.areas import ENGLAND
+from attendance_toolkit.vocabulary.calendar import show_academic_year
 from attendance_toolkit.vocabulary.columns import ALL_SCHOOLS, MAIN_PHASES
-from attendance_toolkit.vocabulary.group_comparators import COMPARED_GROUPS, OWN_SERIES, PUPIL_BASED
+from attendance_toolkit.vocabulary.group_comparators import COMPARED_GROUPS, OWN_DATASET, OWN_SERIES, PUPIL_BASED
 from attendance_toolkit.vocabulary.ledger import phrase
 
 _NAME_OF = {about: name for name, about in COMPARED_GROUPS.items() if about}
@@ -213,11 +215,23 @@ class VulnerableEngland(VulnerableGroupsData):
             else ""
         )
         return Notice(
-            f"For {words} there is no figure of England here.{reason} To hold a group against a figure of your choice, give a"
-            " CSV of academic_year, phase, group, attendance (or absence), persistent_absence and source with the published"
-            " files.",
+            f"For {words} there is no figure of England here.{self._other_years()}{reason} To hold a group against a figure of"
+            " your choice, give a CSV of academic_year, phase, group, attendance (or absence), persistent_absence and source"
+            " with the published files.",
             "Not held against England",
         )
+
+    def _other_years(self) -> str:
+        """Say that a file the authority gave is of other years, if it is: it would seem to have been overlooked."""
+        published = self.inputs.published
+        if published is None:
+            return ""
+        rates = published.select([ENGLAND]).rates
+        years = sorted(set(rates.loc[rates["dataset"] == OWN_DATASET, "academic_year"].astype(int)))
+        if not years or self.year in years:
+            return ""
+        told = phrase(sentence_list([show_academic_year(year) for year in years]), "years")
+        return f" The file of national figures that was given has none of {self.shown_year}, only of {told}."
 
 
 def _words(group: tuple[str, str]) -> str:

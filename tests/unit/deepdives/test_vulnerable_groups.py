@@ -189,6 +189,17 @@ def test_groups_are_held_against_the_figures_an_authority_gives(world, tmp_path)
     assert "looked-after children" not in page.england_missing().text
 
 
+def test_a_file_of_another_year_is_told_of(world, tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("academic_year,phase,group,absence,source\n2022/23,All schools,CLA,8.9,DfE\n", encoding="utf-8")
+    inputs = at.open_inputs(
+        area="Irwell Bank", academic_year="2023/24", store=str(world[0]), audience="internal", published=[str(own)]
+    )
+    text = Page(inputs).england_missing().text
+    assert "The file of national figures that was given has none of 2023/24, only of 2022/23." in text
+    assert "looked-after children" in text
+
+
 # --- against plain pandas ---------------------------------------------------------------------------------
 
 
